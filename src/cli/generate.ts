@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import { DDIMPipeline, Generator, type RawImage } from '../index.js';
+import { enlarge, grid } from './grid.js';
+import { type GenerateArguments, parseGenerate } from './options.js';
+
+interface Job {
+  generator: Generator | Generator[];
+  /** A name for each image. */
+  names: string[];
+}
+
+/** The batches to run: parts of a list of seeds, or one batch from one generator, as diffusers draws it. */
+function jobs({ seeds, batch }: GenerateArguments): Job[] {
+  if (seeds && 'list' in seeds) {
+    const { list } = seeds;
+    return Array.from({ length: Math.ceil(list.length / batch) }, (_, i) => {
+      const part = list.slice(i * batch, (i + 1) * batch);
+      return { generator: part.map((seed) => new Generator(seed)), names: part.map((seed) => `seed-${seed}`) };
+    });
+  }
+  const generator = new Generator();
+  if (seeds) generator.manualSeed(seeds.one);
+  else generator.seed();
+  const name = `seed-${seeds ? seeds.one : generator.initialSeed()}`;
+  return [{ generator, names: Array.from({ length: batch }, (_, i) => (batch === 1 ? name : `${name}-${i}`)) }];
+}
+
+/** Draws the images and returns the files written. */
+export async function generate(args: string[]): Promise<string[]> {
+  const options = parseGenerate(args);
+  const work = jobs(options);
+  const pipe = await DDIMPipeline.fromPretrained(options.model, { device: options.device });
+  const images: RawImage[] = [];
+  const names: string[] = [];
+  try {
+    for (const [i, job] of work.entries()) {
+      pipe.setProgressBarConfig({ desc: work.length > 1 ? `batch ${i + 1}/${work.length}` : '' });
+      const result = await pipe.generate({
+        batchSize: job.names.length,
+        generator: job.generator,
+        eta: options.eta,
+        numInferenceSteps: options.steps,
+        useClippedModelOutput: options.clipped,
+      });
+      images.push(...result.images.map((image) => (options.scale > 1 ? enlarge(image, options.scale) : image)));
+      names.push(...job.names);
+    }
+  } finally {
+    await pipe.dispose();
+  }
+  const files =
+    options.grid || images.length === 1
+      ? [{ path: options.out ?? (options.grid ? 'grid.png' : `${names[0]}.png`), image: grid(images) }]
+      : images.map((image, i) => ({ path: join(options.out ?? '.', `${names[i]}.png`), image }));
+  for (const { path, image } of files) await image.save(path);
+  return files.map(({ path }) => path);
+}

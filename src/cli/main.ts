@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+import { generate } from './generate.js';
+import { info } from './info.js';
+
+const USAGE = `ddim-wasm: draws images with a diffusion model, the same pixels for the same seed everywhere.
+
+  ddim-wasm generate [options]     draw images
+      --model DIR|URL   a pipeline as diffusers saves it, with unet/model.onnx; the embedded model if left out
+      --seed N          one generator for the whole batch; a random seed if left out
+      --seeds A-B       one image for each seed from A to B
+      --steps N         denoising steps (50)
+      --eta X           0 is DDIM, 1 is DDPM (0)
+      --batch N         images at a time (1; 16 with --seeds)
+      --clipped         derive the noise anew from the clipped prediction
+      --device D        wasm, or cpu with onnxruntime-node installed (wasm)
+      --out FILE|DIR    where the PNG goes, or the PNGs of several images
+      --grid            all images in one PNG
+      --scale N         enlarge each pixel N times (1)
+  ddim-wasm info [MODEL]           describe a model
+  ddim-wasm help                   this text`;
+
+async function main([command, ...args]: string[]): Promise<void> {
+  if (command === undefined || command === 'help' || command === '--help' || command === '-h') {
+    console.log(USAGE);
+  } else if (args.includes('--help') || args.includes('-h')) {
+    console.log(USAGE);
+  } else if (command === 'generate') {
+    const files = await generate(args);
+    if (process.stderr.isTTY) for (const file of files) console.error(`wrote ${file}`);
+  } else if (command === 'info') {
+    for (const text of await info(args)) console.log(text);
+  } else {
+    throw new RangeError(`command: expected generate, info or help, got '${command}'`);
+  }
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const message = error instanceof Error ? error.message : String(error);
+  console.error(`ddim-wasm: ${message.split('\n')[0]}`);
+  process.exitCode = 1;
+});

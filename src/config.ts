@@ -1,0 +1,211 @@
+import { checkBoolean, checkInteger, checkNumber, checkOneOf, describe } from './check.js';
+
+// JSON on disk is snake_case as diffusers writes it; objects in memory are camelCase.
+
+/** The version of diffusers whose behaviour and files are implemented. */
+export const DIFFUSERS_VERSION = '0.26.3';
+
+/** Any configuration as it came from JSON. */
+export type Json = Record<string, unknown>;
+
+export function toCamel(key: string): string {
+  return key.startsWith('_') ? key : key.replace(/_+([a-z0-9])/g, (_, c: string) => c.toUpperCase());
+}
+
+export function toSnake(key: string): string {
+  return key.startsWith('_') ? key : key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+}
+
+/** Settings of a DDIMScheduler: those of diffusers 0.26.3, in camelCase. */
+export interface DDIMSchedulerConfig {
+  /** Number of diffusion steps the model was trained on, T. Default 1000. */
+  numTrainTimesteps: number;
+  /** First beta. Default 0.0001. */
+  betaStart: number;
+  /** Last beta. Default 0.02. */
+  betaEnd: number;
+  /** How betas run from first to last. Default 'linear'. */
+  betaSchedule: 'linear' | 'scaled_linear' | 'squaredcos_cap_v2';
+  /** Betas given outright; the three fields above are then ignored. Default null. */
+  trainedBetas: readonly number[] | null;
+  /** Clamp the predicted x0. Default true. */
+  clipSample: boolean;
+  /** The alphaCumprod before the first step is 1, else that of step 0. Default true. */
+  setAlphaToOne: boolean;
+  /** Added to each timestep with 'leading' spacing. Default 0. */
+  stepsOffset: number;
+  /** What the model predicts. Default 'epsilon'. */
+  predictionType: 'epsilon' | 'sample' | 'v_prediction';
+  /** Dynamic thresholding of the predicted x0 (Imagen); goes before clipSample. Default false. */
+  thresholding: boolean;
+  /** Quantile of |x0| used by dynamic thresholding. Default 0.995. */
+  dynamicThresholdingRatio: number;
+  /** Clamp the predicted x0 to +-this. Default 1. */
+  clipSampleRange: number;
+  /** Largest threshold of dynamic thresholding. Default 1. */
+  sampleMaxValue: number;
+  /** How inference timesteps are spread (Table 2 of arXiv:2305.08891). Default 'leading'. */
+  timestepSpacing: 'linspace' | 'leading' | 'trailing';
+  /** Rescale the betas to a zero terminal signal-to-noise ratio. Default false. */
+  rescaleBetasZeroSnr: boolean;
+}
+
+/** A configuration as held by a scheduler: its own settings and, untouched, the keys that it does not know. */
+export type SchedulerConfig = Readonly<DDIMSchedulerConfig> & { readonly [key: string]: unknown };
+
+type Field<T> = { default: T; check: (name: string, value: unknown) => T; float?: boolean };
+
+const MAX = Number.MAX_SAFE_INTEGER;
+const number = (value: number, low = -Infinity, high = Infinity): Field<number> => ({
+  default: value,
+  check: (name, v) => checkNumber(name, v, low, high),
+  float: true,
+});
+const boolean = (value: boolean): Field<boolean> => ({ default: value, check: checkBoolean });
+const oneOf = <T extends string>(...choices: [T, ...T[]]): Field<T> => ({
+  default: choices[0],
+  check: (name, v) => checkOneOf(name, v, choices),
+});
+
+function checkBetas(name: string, value: unknown): readonly number[] | null {
+  if (value === null) return null;
+  const list = ArrayBuffer.isView(value) ? Array.from(value as unknown as ArrayLike<number>) : value;
+  if (!Array.isArray(list))
+    throw new TypeError(`${name}: expected an array of numbers or null, got ${describe(value)}`);
+  if (list.length === 0) throw new RangeError(`${name}: expected at least one number, got []`);
+  return list.map((v, i) => checkNumber(`${name}[${i}]`, v));
+}
+
+const FIELDS: { [K in keyof DDIMSchedulerConfig]: Field<DDIMSchedulerConfig[K]> } = {
+  numTrainTimesteps: { default: 1000, check: (name, v) => checkInteger(name, v, 1, 1_000_000) },
+  betaStart: number(0.0001),
+  betaEnd: number(0.02),
+  betaSchedule: oneOf('linear', 'scaled_linear', 'squaredcos_cap_v2'),
+  trainedBetas: { default: null, check: checkBetas },
+  clipSample: boolean(true),
+  setAlphaToOne: boolean(true),
+  stepsOffset: { default: 0, check: (name, v) => checkInteger(name, v, 0, MAX) },
+  predictionType: oneOf('epsilon', 'sample', 'v_prediction'),
+  thresholding: boolean(false),
+  dynamicThresholdingRatio: number(0.995, 0, 1),
+  clipSampleRange: number(1, 0),
+  sampleMaxValue: number(1),
+  timestepSpacing: { ...oneOf('linspace', 'leading', 'trailing'), default: 'leading' },
+  rescaleBetasZeroSnr: boolean(false),
+};
+
+/**
+ * Settings that other schedulers of diffusers 0.26.3 write and DDIM has no use for. They are kept without a warning,
+ * as `ConfigMixin.extract_init_dict` does.
+ */
+const OF_OTHER_SCHEDULERS = new Set(
+  (
+    'algorithm_type disable_corrector euler_at_final final_sigmas_type interpolation_type lambda_min_clipped ' +
+    'lower_order_final predict_x0 sigma_max sigma_min skip_prk_steps solver_order solver_p solver_type timestep_type ' +
+    'use_karras_sigmas use_lu_lambdas variance_type mask_token_id masking_schedule clip_denoised rho s_noise ' +
+    'sigma_data s scaler original_inference_steps timestep_scaling eta corrector_order predictor_order tau_func ' +
+    'correct_steps sampling_eps snr alpha_cum_end alpha_cum_start gamma_cum_end gamma_cum_start num_vec_classes'
+  ).split(' '),
+);
+
+function entries(config: unknown): [string, unknown][] {
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new TypeError(`config: expected an object, got ${describe(config)}`);
+  }
+  return Object.entries(config).filter(([, value]) => value !== undefined);
+}
+
+/** Checks settings given in camelCase or snake_case and fills in diffusers' defaults. */
+export function schedulerConfig(given: unknown, overrides: unknown = {}): SchedulerConfig {
+  const own: Json = {};
+  const kept: Json = {};
+  for (const [key, value] of [...entries(given), ...entries(overrides)]) {
+    const name = toCamel(key);
+    if (!Object.hasOwn(FIELDS, name)) {
+      if (key !== '_use_default_values') kept[key] = value;
+      continue;
+    }
+    own[name] = FIELDS[name as keyof DDIMSchedulerConfig].check(name, value);
+  }
+  const unexpected = Object.keys(kept).filter((key) => !key.startsWith('_') && !OF_OTHER_SCHEDULERS.has(toSnake(key)));
+  if (unexpected.length > 0) {
+    console.warn(
+      `DDIMScheduler: the config attributes ${unexpected.join(', ')} are not expected. They are kept and have no effect; ` +
+        'please verify the scheduler configuration.',
+    );
+  }
+  const filled = Object.fromEntries(Object.entries(FIELDS).map(([name, field]) => [name, own[name] ?? field.default]));
+  return Object.freeze({ ...filled, ...kept }) as SchedulerConfig;
+}
+
+/** A float as Python prints it: 1 becomes 1.0. Needed for files that equal diffusers' to the byte. */
+function pythonFloat(value: number): string {
+  if (Number.isInteger(value) && Math.abs(value) < 1e16) return `${value}.0`;
+  if (Math.abs(value) >= 1e-4) return String(value);
+  const [mantissa, power] = value.toExponential().split('e-') as [string, string];
+  return `${mantissa}e-${power.padStart(2, '0')}`;
+}
+
+/** JSON text as Python's `json.dumps(..., indent=2, sort_keys=True)`; `floats` names the keys that hold floats. */
+export function pythonJson(value: Json, floats: ReadonlySet<string> = new Set()): string {
+  const write = (v: unknown, indent: string, float: boolean): string => {
+    if (typeof v === 'number') return float ? pythonFloat(v) : String(v);
+    if (Array.isArray(v)) {
+      if (v.length === 0) return '[]';
+      const inner = `${indent}  `;
+      return `[\n${v.map((item) => inner + write(item, inner, float)).join(',\n')}\n${indent}]`;
+    }
+    if (typeof v === 'object' && v !== null) {
+      const keys = Object.keys(v).sort();
+      if (keys.length === 0) return '{}';
+      const inner = `${indent}  `;
+      const lines = keys.map((k) => `${inner}${JSON.stringify(k)}: ${write((v as Json)[k], inner, floats.has(k))}`);
+      return `{\n${lines.join(',\n')}\n${indent}}`;
+    }
+    return JSON.stringify(v) ?? 'null';
+  };
+  return `${write(value, '', false)}\n`;
+}
+
+/** The text of scheduler_config.json. */
+export function schedulerJson(config: SchedulerConfig): string {
+  const json: Json = {};
+  for (const [key, value] of Object.entries(config)) json[Object.hasOwn(FIELDS, key) ? toSnake(key) : key] = value;
+  const floats = Object.entries(FIELDS).filter(([key, field]) => field.float || key === 'trainedBetas');
+  return pythonJson(
+    { ...json, _class_name: 'DDIMScheduler', _diffusers_version: DIFFUSERS_VERSION },
+    new Set(floats.map(([key]) => toSnake(key))),
+  );
+}
+
+/** Settings of a UNet2DModel that the pipeline reads; every other key of its config.json is kept, in camelCase. */
+export interface UNetConfig {
+  /** Height and width of the image: one number for a square, else [height, width]. */
+  readonly sampleSize: number | readonly [number, number];
+  /** Channels of the image. */
+  readonly inChannels: number;
+  /** Channels of the prediction. */
+  readonly outChannels?: number;
+  readonly [key: string]: unknown;
+}
+
+/** Checks what the pipeline needs of a UNet's configuration. */
+export function checkUNetConfig(name: string, config: unknown): UNetConfig {
+  if (typeof config !== 'object' || config === null) {
+    throw new TypeError(`${name}: expected an object with sampleSize and inChannels, got ${describe(config)}`);
+  }
+  const { sampleSize, inChannels } = config as UNetConfig;
+  checkInteger(`${name}.inChannels`, inChannels, 1, 65536);
+  const sides = Array.isArray(sampleSize) ? sampleSize : [sampleSize];
+  if (Array.isArray(sampleSize) && sampleSize.length !== 2) {
+    throw new RangeError(`${name}.sampleSize: expected an integer or [height, width], got ${describe(sampleSize)}`);
+  }
+  for (const side of sides) checkInteger(`${name}.sampleSize`, side, 1, 65536);
+  return config as UNetConfig;
+}
+
+/** A UNet's config.json in camelCase. */
+export function unetConfig(json: Json): UNetConfig {
+  const config = Object.fromEntries(Object.entries(json).map(([key, value]) => [toCamel(key), value]));
+  return Object.freeze(checkUNetConfig('config', config));
+}

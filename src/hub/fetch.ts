@@ -1,0 +1,7 @@
+/** A file over HTTP, or undefined where the server has none. */
+export async function fetchFile(url: string): Promise<Uint8Array | undefined> {
+  const response = await fetch(url);
+  if (response.status === 404 || response.status === 410) return undefined;
+  if (!response.ok) throw new Error(`${url}: the server answered ${response.status} ${response.statusText}`);
+  return new Uint8Array(await response.arrayBuffer());
+}

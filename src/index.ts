@@ -1,0 +1,17 @@
+export type { DDIMSchedulerConfig, SchedulerConfig, UNetConfig } from './config.js';
+export { Generator, randnTensor } from './generator.js';
+export { RawImage } from './image.js';
+export {
+  DDIMPipeline,
+  type GenerateOptions,
+  type GenerationStep,
+  type Images,
+  type OutputType,
+  type PretrainedOptions,
+  type UNetLike,
+} from './pipeline.js';
+export type { ProgressBarConfig } from './platform/types.js';
+export { DDIMScheduler, type DDIMSchedulerOutput, type StepOptions } from './scheduler.js';
+export type { Tensor } from './tensor.js';
+export type { Device } from './unet/session.js';
+export { UNet2DModel, type UNetOptions } from './unet/unet.js';

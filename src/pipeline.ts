@@ -1,0 +1,328 @@
+import { platform } from '#platform';
+import {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  checkString,
+  describe,
+} from './check.js';
+import { checkUNetConfig, DIFFUSERS_VERSION, type Json, pythonJson, type UNetConfig } from './config.js';
+import { checkGenerators, Generator, randnTensor } from './generator.js';
+import { findFile, join, parseJson, writeFile } from './hub/files.js';
+import { channelsLast, denormalize, type RawImage, toRawImages } from './image.js';
+import type { ProgressBarConfig, Tick } from './platform/types.js';
+import { DDIMScheduler } from './scheduler.js';
+import { checkTensor, type Tensor } from './tensor.js';
+import { DEVICES, type Device } from './unet/session.js';
+import { UNet2DModel } from './unet/unet.js';
+
+/** Anything that can stand for a UNet: a configuration and a forward pass. */
+export interface UNetLike {
+  readonly config: UNetConfig;
+  forward(sample: Tensor, timestep: number): Promise<{ sample: Tensor }>;
+  to?(device: Device): Promise<unknown>;
+  savePretrained?(directory: string): Promise<void>;
+  dispose?(): Promise<void>;
+}
+
+/** One step of a generation, as `onStep` and `stream` give it. */
+export interface GenerationStep {
+  /** 0 for the first. */
+  readonly step: number;
+  /** Steps in all. */
+  readonly numSteps: number;
+  /** The timestep that was stepped from. */
+  readonly timestep: number;
+  /** x_(t-1), [N, C, H, W] in the model's [-1, 1]. A copy is not made: do not write to it. */
+  readonly latents: Tensor;
+  /** The x0 predicted in this step, of the same shape. */
+  readonly predOriginalSample: Tensor;
+  /** That x0 as pictures: a preview. */
+  preview(): RawImage[];
+}
+
+/** Arguments of a generation: those of diffusers' DDIMPipeline, and ours. */
+export interface GenerateOptions {
+  /** Images to draw. Default 1. */
+  batchSize?: number;
+  /** Source of the noise: one, or one for each image. A fresh, randomly seeded one if left out. */
+  generator?: Generator | readonly Generator[];
+  /** Weight of the noise added in each step, in [0, 1]: 0 is DDIM, 1 is DDPM. Default 0. */
+  eta?: number;
+  /** Denoising steps, in 1..T. Default 50. */
+  numInferenceSteps?: number;
+  /** Derive the noise anew from the clipped x0. Default false. */
+  useClippedModelOutput?: boolean | null;
+  /** 'pil': an array of RawImage; 'np': [N, H, W, C] in [0, 1]; 'pt': [N, C, H, W] in [0, 1]. Default 'pil'. */
+  outputType?: OutputType;
+  /** `false` returns `[images]`. Default true. */
+  returnDict?: boolean;
+  /** x_T, [batchSize, C, H, W], in place of noise from the generator. */
+  latents?: Tensor;
+  /** Called after each step; a promise is awaited. */
+  onStep?: (step: GenerationStep) => void | Promise<void>;
+  /** Stops the generation between two steps. */
+  signal?: AbortSignal;
+}
+
+export type OutputType = 'pil' | 'np' | 'pt';
+/** The images of an output type. */
+export type Images<O extends OutputType> = O extends 'pil' ? RawImage[] : Tensor;
+
+/** Options of `DDIMPipeline.fromPretrained`. */
+export interface PretrainedOptions {
+  /** Where the UNet runs. Default 'wasm'. */
+  device?: Device;
+  /** A scheduler in place of the saved one. */
+  scheduler?: { readonly config: object };
+  /** A UNet in place of the saved one. */
+  unet?: UNetLike;
+}
+
+const OPTIONS = [
+  'batchSize',
+  'generator',
+  'eta',
+  'numInferenceSteps',
+  'useClippedModelOutput',
+  'outputType',
+  'returnDict',
+  'latents',
+  'onStep',
+  'signal',
+] as const;
+
+/**
+ * Unconditional image generation: `DDIMPipeline` of diffusers 0.26.3. The same checkpoint, seed and arguments give the
+ * same pixels.
+ *
+ * @example
+ * const pipe = await DDIMPipeline.fromPretrained(); // the embedded model
+ * const { images } = await pipe.generate({ generator: new Generator(0) });
+ * await images[0].save('test.png');
+ */
+export class DDIMPipeline {
+  /** Predicts the noise. */
+  readonly unet: UNetLike;
+  /** Takes the steps. */
+  readonly scheduler: DDIMScheduler;
+  #progress: ProgressBarConfig = {};
+
+  /**
+   * @param components a UNet and a scheduler; a scheduler of another kind becomes DDIM by its configuration.
+   * @throws {TypeError} something else.
+   */
+  constructor(components: { unet: UNetLike; scheduler: { readonly config: object } }) {
+    const { unet, scheduler } = checkOptions<typeof components>('components', components, ['unet', 'scheduler']);
+    if (typeof unet?.forward !== 'function') {
+      throw new TypeError(`unet: expected an object with config and forward, got ${describe(unet)}`);
+    }
+    checkUNetConfig('unet.config', unet.config);
+    if (typeof scheduler !== 'object' || scheduler === null || typeof scheduler.config !== 'object') {
+      throw new TypeError(`scheduler: expected a scheduler with a config, got ${describe(scheduler)}`);
+    }
+    this.unet = unet;
+    this.scheduler = DDIMScheduler.fromConfig(scheduler.config as Json);
+  }
+
+  /**
+   * Loads a pipeline from a directory or URL in diffusers' layout: `model_index.json`, `scheduler/` and `unet/`, or all
+   * files in one folder. Without an argument: the embedded model, 32 x 32 grey pictures of clothes.
+   * @throws {Error} a missing or broken file, by name, with what to do.
+   */
+  static async fromPretrained(directoryOrUrl?: string, options: PretrainedOptions = {}): Promise<DDIMPipeline> {
+    if (directoryOrUrl !== undefined) checkString('model', directoryOrUrl);
+    const given = checkOptions<PretrainedOptions>('options', options, ['device', 'scheduler', 'unet']);
+    if (given.device !== undefined) checkOneOf('device', given.device, DEVICES);
+    const root = directoryOrUrl ?? platform.embeddedModel();
+    const layout = await findLayout(root);
+    const scheduler = given.scheduler ?? (await DDIMScheduler.fromPretrained(root, { subfolder: layout.scheduler }));
+    const unet =
+      given.unet ??
+      (await UNet2DModel.fromPretrained(root, {
+        subfolder: layout.unet,
+        ...(given.device && { device: given.device }),
+      }));
+    return new DDIMPipeline({ unet, scheduler });
+  }
+
+  /** The parts: `{ unet, scheduler }`. */
+  get components(): { unet: UNetLike; scheduler: DDIMScheduler } {
+    return { unet: this.unet, scheduler: this.scheduler };
+  }
+
+  /** Settings of the progress bar, which shows on a terminal only. */
+  setProgressBarConfig(config: ProgressBarConfig): void {
+    const { disable, desc, leave } = checkOptions<ProgressBarConfig>('config', config, ['disable', 'desc', 'leave']);
+    if (disable !== undefined) checkBoolean('disable', disable);
+    if (desc !== undefined) checkString('desc', desc);
+    if (leave !== undefined) checkBoolean('leave', leave);
+    this.#progress = { ...this.#progress, ...config };
+  }
+
+  /**
+   * Draws images: `DDIMPipeline.__call__`.
+   * @throws {TypeError|RangeError} a wrong argument. @throws the signal's reason when it aborts.
+   * @example
+   * const { images } = await pipe.generate({ batchSize: 4, generator: new Generator(7), eta: 1, numInferenceSteps: 100 });
+   */
+  generate<O extends OutputType = 'pil'>(
+    options?: GenerateOptions & { outputType?: O; returnDict?: true },
+  ): Promise<{ images: Images<O> }>;
+  generate<O extends OutputType = 'pil'>(
+    options: GenerateOptions & { outputType?: O; returnDict: false },
+  ): Promise<[Images<O>]>;
+  async generate(options: GenerateOptions = {}): Promise<{ images: RawImage[] | Tensor } | [RawImage[] | Tensor]> {
+    const run = this.#check(options);
+    const { onStep, signal, outputType = 'pil', returnDict = true } = options;
+    const tick = this.#progress.disable ? () => {} : await platform.progressBar(run.numInferenceSteps, this.#progress);
+    const images = denormalize(await this.#run(run, signal, tick, onStep));
+    const output = outputType === 'pt' ? images : outputType === 'np' ? channelsLast(images) : toRawImages(images);
+    return returnDict ? { images: output } : [output];
+  }
+
+  /**
+   * The same, step by step.
+   * @example for await (const { step, preview } of pipe.stream({ generator: new Generator(0) })) show(step, preview());
+   */
+  async *stream(
+    options: Omit<GenerateOptions, 'onStep' | 'returnDict' | 'outputType'> = {},
+  ): AsyncGenerator<GenerationStep, void> {
+    const run = this.#check(options);
+    yield* this.#steps(run, options.signal, true);
+  }
+
+  /** Moves the UNet to another device; noise and steps stay where they are. */
+  async to(device: Device): Promise<this> {
+    checkOneOf('device', device, DEVICES);
+    if (!this.unet.to) throw new TypeError('unet: expected one that can move (with a method `to`)');
+    await this.unet.to(device);
+    return this;
+  }
+
+  /** Writes the pipeline in diffusers' layout; `fromPretrained` of that directory gives the same pipeline. */
+  async savePretrained(directory: string): Promise<void> {
+    checkString('directory', directory);
+    if (!this.unet.savePretrained) throw new TypeError('unet: expected one that can be saved (with `savePretrained`)');
+    await this.unet.savePretrained(join(directory, 'unet'));
+    await this.scheduler.savePretrained(join(directory, 'scheduler'));
+    const index = {
+      _class_name: 'DDIMPipeline',
+      _diffusers_version: DIFFUSERS_VERSION,
+      scheduler: ['diffusers', 'DDIMScheduler'],
+      unet: ['diffusers', 'UNet2DModel'],
+    };
+    await writeFile(join(directory, 'model_index.json'), pythonJson(index));
+  }
+
+  /** Frees the UNet. */
+  async dispose(): Promise<void> {
+    await this.unet.dispose?.();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  /** Checks the arguments and draws what the generation starts from. */
+  #check(options: GenerateOptions): Run {
+    checkOptions('options', options, OPTIONS);
+    const { batchSize = 1, generator, eta = 0, numInferenceSteps = 50, latents, onStep, signal } = options;
+    checkInteger('batchSize', batchSize, 1, 65536);
+    checkNumber('eta', eta, 0, 1);
+    checkInteger('numInferenceSteps', numInferenceSteps, 1, this.scheduler.length);
+    const useClippedModelOutput = options.useClippedModelOutput ?? false;
+    checkBoolean('useClippedModelOutput', useClippedModelOutput);
+    if (options.outputType !== undefined) checkOneOf('outputType', options.outputType, ['pil', 'np', 'pt']);
+    if (options.returnDict !== undefined) checkBoolean('returnDict', options.returnDict);
+    checkFunction('onStep', onStep);
+    checkSignal('signal', signal)?.throwIfAborted();
+    const { inChannels, sampleSize } = this.unet.config;
+    const sides = typeof sampleSize === 'number' ? [sampleSize, sampleSize] : sampleSize;
+    const shape = [batchSize, inChannels, ...sides];
+    let from = generator;
+    if (from === undefined) {
+      from = new Generator();
+      from.seed();
+    }
+    checkGenerators('generator', from, batchSize);
+    if (latents !== undefined) checkTensor('latents', latents, { data: new Float32Array(0), shape });
+    const start = latents ?? randnTensor(shape, from);
+    return { start, generator: from, eta, numInferenceSteps, useClippedModelOutput };
+  }
+
+  async #run(
+    run: Run,
+    signal: AbortSignal | undefined,
+    tick: Tick,
+    onStep: GenerateOptions['onStep'],
+  ): Promise<Tensor> {
+    let latents = run.start;
+    let done = 0;
+    try {
+      for await (const step of this.#steps(run, signal, onStep !== undefined)) {
+        latents = step.latents;
+        tick(++done);
+        await onStep?.(step);
+      }
+    } finally {
+      tick(done, true);
+    }
+    return latents;
+  }
+
+  /** The loop of DDIMPipeline.__call__. */
+  async *#steps(
+    run: Run,
+    signal: AbortSignal | undefined,
+    wantOriginal: boolean,
+  ): AsyncGenerator<GenerationStep, void> {
+    const { unet, scheduler } = this;
+    const { eta, generator, useClippedModelOutput, numInferenceSteps } = run;
+    scheduler.setTimesteps(numInferenceSteps);
+    const { timesteps } = scheduler;
+    let latents = run.start;
+    for (const [step, timestep] of timesteps.entries()) {
+      signal?.throwIfAborted();
+      const { sample: prediction } = await unet.forward(latents, timestep);
+      signal?.throwIfAborted();
+      // Another generation may have set its own steps while this one waited.
+      scheduler.setTimesteps(numInferenceSteps);
+      const arithmetic = { eta, useClippedModelOutput, generator };
+      const result = wantOriginal
+        ? scheduler.step(prediction, timestep, latents, arithmetic)
+        : { prevSample: scheduler.step(prediction, timestep, latents, { ...arithmetic, returnDict: false })[0] };
+      latents = result.prevSample;
+      const predOriginalSample = 'predOriginalSample' in result ? result.predOriginalSample : latents;
+      const preview = () => toRawImages(denormalize(predOriginalSample));
+      yield { step, numSteps: timesteps.length, timestep, latents, predOriginalSample, preview };
+    }
+  }
+}
+
+interface Run {
+  start: Tensor;
+  generator: Generator | readonly Generator[];
+  eta: number;
+  numInferenceSteps: number;
+  useClippedModelOutput: boolean;
+}
+
+/** Where the parts of a pipeline lie: in folders of their own, or all in one. */
+async function findLayout(root: string): Promise<{ scheduler: string; unet: string }> {
+  const indexPath = join(root, 'model_index.json');
+  const index = await findFile(indexPath);
+  if (index) {
+    parseJson(indexPath, index);
+    return { scheduler: 'scheduler', unet: 'unet' };
+  }
+  if (await findFile(join(root, 'scheduler_config.json'))) return { scheduler: '', unet: '' };
+  throw new Error(
+    `${indexPath}: no such file, nor a scheduler_config.json beside it; expected a pipeline as diffusers saves it. ` +
+      'Check the path, or save one with savePretrained',
+  );
+}

@@ -1,0 +1,68 @@
+// What Node (and Deno and Bun, through their Node layer) offer. platform/web.ts is its twin.
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Platform, ProgressBarConfig, Tick } from './types.js';
+
+declare const __dirname: string | undefined;
+
+// dist/esm/platform or dist/cjs/platform: the package is three levels up.
+const here = typeof __dirname === 'string' ? __dirname : dirname(fileURLToPath(import.meta.url));
+
+async function progressBar(total: number, config: ProgressBarConfig): Promise<Tick> {
+  if (!process.stderr.isTTY) return () => {};
+  const { default: cliProgress } = await import('cli-progress');
+  const bar = new cliProgress.SingleBar({
+    format: `${config.desc ? `${config.desc} ` : ''}[{bar}] {percentage}% {value}/{total} {eta_formatted} left`,
+    stream: process.stderr,
+    hideCursor: true,
+    clearOnComplete: config.leave === false,
+  });
+  bar.start(total, 0);
+  return (done, finished) => {
+    bar.update(done);
+    if (finished) bar.stop();
+  };
+}
+
+export const platform: Platform = {
+  embeddedModel: () => join(here, '../../../models/fashion-mnist'),
+
+  async readFile(path) {
+    try {
+      return await readFile(path);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+      throw error;
+    }
+  },
+
+  async writeFile(path, content) {
+    await mkdir(dirname(path), { recursive: true });
+    const temporary = `${path}.${process.pid}.tmp`;
+    try {
+      await writeFile(temporary, content);
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  },
+
+  onnxRuntime: () => import('onnxruntime-web'),
+
+  async onnxRuntimeNative() {
+    try {
+      // @ts-expect-error: an optional peer, present or not.
+      return (await import('onnxruntime-node')) as never;
+    } catch (cause) {
+      throw new Error(
+        "device: this one needs the optional package onnxruntime-node; run 'npm install onnxruntime-node', or use 'wasm'",
+        { cause },
+      );
+    }
+  },
+
+  progressBar,
+};

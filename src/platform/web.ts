@@ -1,0 +1,17 @@
+// What browsers and edge runtimes offer. platform/node.ts is its twin.
+import { fetchFile } from '../hub/fetch.js';
+import type { Platform } from './types.js';
+
+export const platform: Platform = {
+  // dist/esm/platform: the package is three levels up.
+  embeddedModel: () => new URL('../../../models/fashion-mnist', import.meta.url).href,
+  readFile: (path) => fetchFile(path),
+  async writeFile(path) {
+    throw new Error(`${path}: there is no file system here; use toBlob() or toPNG() and offer a download`);
+  },
+  onnxRuntime: () => import('onnxruntime-web/wasm') as never,
+  async onnxRuntimeNative() {
+    throw new RangeError("device: 'cpu' runs in Node only; use 'wasm'");
+  },
+  progressBar: async () => () => {},
+};

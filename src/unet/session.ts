@@ -1,0 +1,53 @@
+import type * as ort from 'onnxruntime-web';
+import { platform } from '#platform';
+
+/** Where a model runs. `wasm` is the same on every machine; the others say so where they are documented. */
+export type Device = 'wasm' | 'webgpu' | 'webnn' | 'cpu' | 'cuda' | 'dml' | 'coreml';
+
+export const DEVICES: readonly Device[] = ['wasm', 'webgpu', 'webnn', 'cpu', 'cuda', 'dml', 'coreml'];
+const NATIVE: ReadonlySet<Device> = new Set(['cpu', 'cuda', 'dml', 'coreml']);
+
+/** A model's files: its configuration, its graph and what the graph's external data lie in. */
+export interface ModelFiles {
+  /** Where model.onnx came from. */
+  readonly path: string;
+  readonly config: Uint8Array;
+  readonly model: Uint8Array;
+  readonly externalData: ReadonlyMap<string, Uint8Array>;
+  readonly parameters: number;
+}
+
+export interface Runtime {
+  readonly Tensor: typeof ort.Tensor;
+  readonly session: ort.InferenceSession;
+}
+
+/** Opens a session: one thread, so that the order of every sum, and with it every bit, is fixed. */
+export async function openSession(files: ModelFiles, device: Device): Promise<Runtime> {
+  const native = NATIVE.has(device);
+  const { InferenceSession, Tensor, env } = native ? await platform.onnxRuntimeNative() : await platform.onnxRuntime();
+  if (!native) {
+    env.wasm.numThreads = 1;
+    env.logLevel = 'error';
+  }
+  const options: ort.InferenceSession.SessionOptions = {
+    executionProviders: [device],
+    graphOptimizationLevel: 'all',
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    externalData: [...files.externalData].map(([path, data]) => ({ path, data })),
+  };
+  try {
+    const session = native
+      ? await InferenceSession.create(files.path, {
+          ...options,
+          externalData: undefined,
+        } as ort.InferenceSession.SessionOptions)
+      : await InferenceSession.create(files.model, options);
+    return { Tensor, session };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`${files.path}: onnxruntime could not load it on '${device}': ${reason}`, { cause });
+  }
+}
