@@ -1,6 +1,6 @@
 // assembly/ -> build/kernels.wasm -> src/kernels/bytes.ts; src/ -> dist/esm and dist/cjs, with types.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -37,19 +37,19 @@ await build({
   ...shared,
   entryPoints: ['src/index.ts', 'src/scheduler-entry.ts', 'src/platform/node.ts'],
   outdir: 'dist/cjs',
+  outExtension: { '.js': '.cjs' },
   outbase: 'src',
   format: 'cjs',
   platform: 'node',
   define: { 'import.meta.url': 'undefined' },
   external,
 });
-writeFileSync('dist/cjs/package.json', '{ "type": "commonjs" }\n');
 
 run('typescript/bin/tsc', '--declaration', '--emitDeclarationOnly', '--outDir', 'dist/esm');
-(function copyTypes(from, to) {
-  mkdirSync(to, { recursive: true });
-  for (const entry of readdirSync(from, { withFileTypes: true })) {
-    if (entry.isDirectory()) copyTypes(join(from, entry.name), join(to, entry.name));
-    else if (entry.name.endsWith('.d.ts')) copyFileSync(join(from, entry.name), join(to, entry.name));
-  }
-})('dist/esm', 'dist/cjs');
+// The same types for CommonJS: other endings, within the files too.
+for (const file of readdirSync('dist/esm', { recursive: true })) {
+  if (!file.endsWith('.d.ts')) continue;
+  const target = join('dist/cjs', file.replace(/\.d\.ts$/, '.d.cts'));
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(target, readFileSync(join('dist/esm', file), 'utf8').replace(/(from '\.[^']*)\.js'/g, "$1.cjs'"));
+}

@@ -1,6 +1,6 @@
 // Sizes of what is shipped, each against its budget. Fails when one is over.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { buildSync } from 'esbuild';
 
@@ -28,7 +28,10 @@ const rows = [
   ['main entry, gzipped', gzipSync(bundle('dist/esm/index.js')).length, 40 * KB],
   [
     'embedded model',
-    ['config.json', 'model.onnx', 'diffusion_pytorch_model.safetensors'].reduce((n, f) => n + statSync(`${model}/${f}`).size, 0),
+    ['config.json', 'model.onnx', 'diffusion_pytorch_model.safetensors'].reduce(
+      (n, f) => n + statSync(`${model}/${f}`).size,
+      0,
+    ),
     6e6,
   ],
   ['packed package', JSON.parse(execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts']))[0].size, 8e6],
@@ -38,6 +41,8 @@ let over = false;
 for (const [name, bytes, budget] of rows) {
   const late = bytes > budget;
   over ||= late;
-  console.log(`${name.padEnd(26)} ${String(bytes).padStart(9)} of ${String(budget).padStart(9)} bytes${late ? '  OVER' : ''}`);
+  console.log(
+    `${name.padEnd(26)} ${String(bytes).padStart(9)} of ${String(budget).padStart(9)} bytes${late ? '  OVER' : ''}`,
+  );
 }
 if (over) process.exitCode = 1;

@@ -39,7 +39,7 @@ export interface GenerationStep {
   readonly timestep: number;
   /** x_(t-1), [N, C, H, W] in the model's [-1, 1]. A copy is not made: do not write to it. */
   readonly latents: Tensor;
-  /** The x0 predicted in this step, of the same shape. */
+  /** The x0 predicted in this step, of the same shape; computed when asked for. */
   readonly predOriginalSample: Tensor;
   /** That x0 as pictures: a preview. */
   preview(): RawImage[];
@@ -193,7 +193,7 @@ export class DDIMPipeline {
     options: Omit<GenerateOptions, 'onStep' | 'returnDict' | 'outputType'> = {},
   ): AsyncGenerator<GenerationStep, void> {
     const run = this.#check(options);
-    yield* this.#steps(run, options.signal, true);
+    yield* this.#steps(run, options.signal);
   }
 
   /** Moves the UNet to another device; noise and steps stay where they are. */
@@ -264,7 +264,7 @@ export class DDIMPipeline {
     let latents = run.start;
     let done = 0;
     try {
-      for await (const step of this.#steps(run, signal, onStep !== undefined)) {
+      for await (const step of this.#steps(run, signal)) {
         latents = step.latents;
         tick(++done);
         await onStep?.(step);
@@ -276,11 +276,7 @@ export class DDIMPipeline {
   }
 
   /** The loop of DDIMPipeline.__call__. */
-  async *#steps(
-    run: Run,
-    signal: AbortSignal | undefined,
-    wantOriginal: boolean,
-  ): AsyncGenerator<GenerationStep, void> {
+  async *#steps(run: Run, signal: AbortSignal | undefined): AsyncGenerator<GenerationStep, void> {
     const { unet, scheduler } = this;
     const { eta, generator, useClippedModelOutput, numInferenceSteps } = run;
     scheduler.setTimesteps(numInferenceSteps);
@@ -288,18 +284,31 @@ export class DDIMPipeline {
     let latents = run.start;
     for (const [step, timestep] of timesteps.entries()) {
       signal?.throwIfAborted();
-      const { sample: prediction } = await unet.forward(latents, timestep);
+      const sample = latents;
+      const { sample: prediction } = await unet.forward(sample, timestep);
       signal?.throwIfAborted();
       // Another generation may have set its own steps while this one waited.
       scheduler.setTimesteps(numInferenceSteps);
-      const arithmetic = { eta, useClippedModelOutput, generator };
-      const result = wantOriginal
-        ? scheduler.step(prediction, timestep, latents, arithmetic)
-        : { prevSample: scheduler.step(prediction, timestep, latents, { ...arithmetic, returnDict: false })[0] };
-      latents = result.prevSample;
-      const predOriginalSample = 'predOriginalSample' in result ? result.predOriginalSample : latents;
-      const preview = () => toRawImages(denormalize(predOriginalSample));
-      yield { step, numSteps: timesteps.length, timestep, latents, predOriginalSample, preview };
+      [latents] = scheduler.step(prediction, timestep, sample, {
+        eta,
+        useClippedModelOutput,
+        generator,
+        returnDict: false,
+      });
+      let original: Tensor | undefined;
+      yield {
+        step,
+        numSteps: timesteps.length,
+        timestep,
+        latents,
+        get predOriginalSample() {
+          original ??= scheduler.step(prediction, timestep, sample).predOriginalSample;
+          return original;
+        },
+        preview() {
+          return toRawImages(denormalize(this.predOriginalSample));
+        },
+      };
     }
   }
 }
@@ -323,6 +332,6 @@ async function findLayout(root: string): Promise<{ scheduler: string; unet: stri
   if (await findFile(join(root, 'scheduler_config.json'))) return { scheduler: '', unet: '' };
   throw new Error(
     `${indexPath}: no such file, nor a scheduler_config.json beside it; expected a pipeline as diffusers saves it. ` +
-      'Check the path, or save one with savePretrained',
+      'Check the path; a model of the Hub has to be downloaded first, with unet/model.onnx beside its weights',
   );
 }
