@@ -115,17 +115,29 @@ function entries(config: unknown): [string, unknown][] {
   return Object.entries(config).filter(([, value]) => value !== undefined);
 }
 
-/** Checks settings given in camelCase or snake_case and fills in diffusers' defaults. */
-export function schedulerConfig(given: unknown, overrides: unknown = {}): SchedulerConfig {
+/** Configurations that `schedulerConfig` made: they need no second look. */
+const known = new WeakSet<object>();
+
+/**
+ * Checks settings given in camelCase or snake_case and fills in diffusers' defaults. `unknown` says what becomes of keys
+ * that DDIM does not have: an error, or kept (and warned about where no scheduler of diffusers has them).
+ */
+export function schedulerConfig(given: unknown, overrides: unknown, unknown: 'refuse' | 'keep'): SchedulerConfig {
+  const replaced = entries(overrides);
+  if (typeof given === 'object' && given !== null && known.has(given) && replaced.length === 0) {
+    return given as SchedulerConfig;
+  }
   const own: Json = {};
   const kept: Json = {};
-  for (const [key, value] of [...entries(given), ...entries(overrides)]) {
+  for (const [key, value] of [...entries(given), ...replaced]) {
     const name = toCamel(key);
-    if (!Object.hasOwn(FIELDS, name)) {
-      if (key !== '_use_default_values') kept[key] = value;
-      continue;
+    if (Object.hasOwn(FIELDS, name)) {
+      own[name] = FIELDS[name as keyof DDIMSchedulerConfig].check(name, value);
+    } else if (unknown === 'refuse') {
+      throw new RangeError(`config: expected the keys ${Object.keys(FIELDS).join(', ')}, got ${describe(key)}`);
+    } else if (key !== '_use_default_values') {
+      kept[key] = value;
     }
-    own[name] = FIELDS[name as keyof DDIMSchedulerConfig].check(name, value);
   }
   const unexpected = Object.keys(kept).filter((key) => !key.startsWith('_') && !OF_OTHER_SCHEDULERS.has(toSnake(key)));
   if (unexpected.length > 0) {
@@ -135,11 +147,14 @@ export function schedulerConfig(given: unknown, overrides: unknown = {}): Schedu
     );
   }
   const filled = Object.fromEntries(Object.entries(FIELDS).map(([name, field]) => [name, own[name] ?? field.default]));
-  return Object.freeze({ ...filled, ...kept }) as SchedulerConfig;
+  const config = Object.freeze({ ...filled, ...kept }) as SchedulerConfig;
+  known.add(config);
+  return config;
 }
 
 /** A float as Python prints it: 1 becomes 1.0. Needed for files that equal diffusers' to the byte. */
 function pythonFloat(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
   if (Number.isInteger(value) && Math.abs(value) < 1e16) return `${value}.0`;
   if (Math.abs(value) >= 1e-4) return String(value);
   const [mantissa, power] = value.toExponential().split('e-') as [string, string];
@@ -149,7 +164,7 @@ function pythonFloat(value: number): string {
 /** JSON text as Python's `json.dumps(..., indent=2, sort_keys=True)`; `floats` names the keys that hold floats. */
 export function pythonJson(value: Json, floats: ReadonlySet<string> = new Set()): string {
   const write = (v: unknown, indent: string, float: boolean): string => {
-    if (typeof v === 'number') return float ? pythonFloat(v) : String(v);
+    if (typeof v === 'number') return float || !Number.isFinite(v) ? pythonFloat(v) : String(v);
     if (Array.isArray(v)) {
       if (v.length === 0) return '[]';
       const inner = `${indent}  `;

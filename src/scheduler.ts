@@ -81,7 +81,7 @@ export class DDIMScheduler {
    * @throws {TypeError|RangeError} a setting of a wrong type or value.
    */
   constructor(config: Partial<DDIMSchedulerConfig> = {}) {
-    this.config = schedulerConfig(config);
+    this.config = schedulerConfig(config, {}, 'refuse');
     const schedule = betaSchedule(this.config);
     this.betas = schedule.betas;
     this.alphas = schedule.alphas;
@@ -107,7 +107,7 @@ export class DDIMScheduler {
    * @example DDIMScheduler.fromConfig(JSON.parse(text), { timestepSpacing: 'trailing' })
    */
   static fromConfig(config: Json | SchedulerConfig, overrides: Partial<DDIMSchedulerConfig> = {}): DDIMScheduler {
-    return new DDIMScheduler(schedulerConfig(config, overrides) as Partial<DDIMSchedulerConfig>);
+    return new DDIMScheduler(schedulerConfig(config, overrides, 'keep') as Partial<DDIMSchedulerConfig>);
   }
 
   /**
@@ -155,8 +155,8 @@ export class DDIMScheduler {
    * @param prevTimestep the timestep that is stepped to; below 0 for the last step.
    */
   getVariance(timestep: number, prevTimestep: number): number {
-    checkInteger('timestep', timestep, 0, this.length - 1);
-    checkInteger('prevTimestep', prevTimestep, -Number.MAX_SAFE_INTEGER, this.length - 1);
+    this.#checkTimestep('timestep', timestep);
+    checkInteger('prevTimestep', prevTimestep, -Number.MAX_SAFE_INTEGER, this.alphasCumprod.length - 1);
     return this.#coefficients(timestep, prevTimestep, 0).variance;
   }
 
@@ -180,7 +180,7 @@ export class DDIMScheduler {
     }
     checkTensor('sample', sample);
     checkTensor('modelOutput', modelOutput, sample);
-    checkInteger('timestep', timestep, 0, this.length - 1);
+    this.#checkTimestep('timestep', timestep);
     const given = checkOptions<StepOptions>('options', options, [
       'eta',
       'useClippedModelOutput',
@@ -229,10 +229,19 @@ export class DDIMScheduler {
     return this.#mixEach('timesteps', timesteps, noise, sample, -1);
   }
 
+  /** A negative timestep counts from the end, as in Python: 'trailing' ends at -1 where numpy's arange runs one over. */
+  #checkTimestep(name: string, timestep: unknown): number {
+    const { length } = this.alphasCumprod;
+    return checkInteger(name, timestep, -length, length - 1);
+  }
+
+  #alphaCumprod(timestep: number): number {
+    return this.alphasCumprod.at(timestep) as number;
+  }
+
   #coefficients(timestep: number, prevTimestep: number, eta: number) {
-    const alpha = this.alphasCumprod[timestep] as number;
-    const alphaPrev = prevTimestep >= 0 ? (this.alphasCumprod[prevTimestep] as number) : this.finalAlphaCumprod;
-    return ddimCoefficients(alpha, alphaPrev, eta);
+    const alphaPrev = prevTimestep >= 0 ? this.#alphaCumprod(prevTimestep) : this.finalAlphaCumprod;
+    return ddimCoefficients(this.#alphaCumprod(timestep), alphaPrev, eta);
   }
 
   #varianceNoise(sample: Tensor, { generator, varianceNoise }: StepOptions): Float32Array {
@@ -265,8 +274,7 @@ export class DDIMScheduler {
     const each = batch === 0 ? 0 : sizeOf(x.shape) / batch;
     for (let i = 0; i < batch; i++) {
       const label = list.length === 1 ? name : `${name}[${i}]`;
-      const t = checkInteger(label, list[list.length === 1 ? 0 : i], 0, this.length - 1);
-      const alpha = this.alphasCumprod[t] as number;
+      const alpha = this.#alphaCumprod(this.#checkTimestep(label, list[list.length === 1 ? 0 : i]));
       const a = Math.fround(Math.sqrt(alpha));
       const b = Math.fround(Math.sqrt(Math.fround(1 - alpha)));
       mix(x.data, y.data, data, i * each, each, a, sign * b);

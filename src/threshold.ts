@@ -37,9 +37,9 @@ function quantileOfMagnitudes(values: Float32Array, q: number): number {
   const low = orderStatistic(values, below);
   const weight = fround(rank - below);
   const high = weight === 0 ? low : orderStatistic(values, below + 1);
-  // ATen's lerp counts from the nearer end.
+  // ATen's lerp counts from the nearer end, with one fused multiply-add; the product of two float32 is exact here.
   const span = fround(high - low);
-  return weight < 0.5 ? fround(low + fround(weight * span)) : fround(high - fround(span * fround(1 - weight)));
+  return weight < 0.5 ? fround(low + weight * span) : fround(high - span * fround(1 - weight));
 }
 
 /** The threshold s of one image: the quantile, at least 1, at most `max`. */

@@ -23,11 +23,22 @@ export async function readFile(path: string, advice: string): Promise<Uint8Array
   return bytes;
 }
 
-/** Parses JSON bytes that hold one object. */
+// Python writes and reads the floats that JSON has no words for: Infinity, -Infinity and NaN.
+const NAN = '\u0000NaN';
+
+function parsePythonJson(text: string): unknown {
+  const standard = text.replace(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g, (token) => {
+    if (token.startsWith('"')) return token;
+    return token === 'NaN' ? JSON.stringify(NAN) : token.replace('Infinity', '1e999');
+  });
+  return JSON.parse(standard, (_, value) => (value === NAN ? NaN : value));
+}
+
+/** Parses JSON bytes that hold one object, as Python's json does. */
 export function parseJson(path: string, bytes: Uint8Array): Json {
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    json = parsePythonJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
     throw new Error(`${path}: not a valid JSON file (${(cause as Error).message}); fetch it again`, { cause });
   }

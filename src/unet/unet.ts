@@ -116,7 +116,7 @@ export class UNet2DModel {
 
   /**
    * One forward pass.
-   * @param sample [N, C, H, W]. @param timestep one timestep for the whole batch, at least 0.
+   * @param sample [N, C, H, W]. @param timestep one timestep for the whole batch.
    * @returns the prediction, [N, C, H, W].
    * @throws {TypeError|RangeError} a wrong argument. @throws {Error} after `dispose`.
    */
@@ -127,7 +127,7 @@ export class UNet2DModel {
         `sample: expected the shape [N, ${this.config.inChannels}, H, W], got [${sample.shape.join(', ')}]`,
       );
     }
-    checkInteger('timestep', timestep, 0, 0x7fffffff);
+    checkInteger('timestep', timestep, -0x80000000, 0x7fffffff);
     const { Tensor: OrtTensor, session } = this.#open();
     const { sample: sampleInput, timestep: timeInput, output } = this.#inputs;
 
