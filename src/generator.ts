@@ -115,7 +115,10 @@ export class Generator {
     return { data, shape: dims };
   }
 
-  /** The whole state, a cached normal included: the 5,056 bytes of torch's `generator.get_state()`. */
+  /**
+   * The whole state, a cached normal included: the 5,056 bytes of torch's `generator.get_state()`. (The cached normal is a
+   * float64 that torch takes from the C library: its last bit may differ, the float32 it becomes does not.)
+   */
   getState(): Uint8Array {
     const bytes = new Uint8Array(TORCH_STATE_BYTES);
     const to = new DataView(bytes.buffer);
@@ -171,6 +174,13 @@ export class Generator {
   }
 }
 
+/** A generator seeded from the platform's entropy: what is used where nobody gives one. */
+export function freshGenerator(): Generator {
+  const generator = new Generator();
+  generator.seed();
+  return generator;
+}
+
 /** Checks `generator`: one, or a list with one for each of `batchSize` images. */
 export function checkGenerators(name: string, generator: unknown, batchSize: number): Generator | readonly Generator[] {
   if (generator instanceof Generator) return generator;
@@ -192,9 +202,10 @@ export function checkGenerators(name: string, generator: unknown, batchSize: num
  */
 export function randnTensor(shape: readonly number[], generator: Generator | readonly Generator[]): Tensor {
   const dims = checkShape('shape', shape);
-  const from = Array.isArray(generator) && generator.length === 1 ? generator[0] : generator;
-  const checked = checkGenerators('generator', from, dims[0] ?? 1);
+  const alone = Array.isArray(generator) && generator.length === 1;
+  const checked = checkGenerators('generator', generator, alone ? 1 : (dims[0] ?? 1));
   if (checked instanceof Generator) return checked.randn(dims);
+  if (alone) return (checked[0] as Generator).randn(dims);
   const each = sizeOf(dims.slice(1));
   const data = new Float32Array(sizeOf(dims));
   checked.forEach((g, i) => {

@@ -43,6 +43,20 @@ export class RawImage {
     return this.channels === 1 ? 'L' : this.channels === 3 ? 'RGB' : 'RGBA';
   }
 
+  /** The image with each pixel as a square of `scale` x `scale`: small pictures, made visible. */
+  enlarge(scale: number): RawImage {
+    checkInteger('scale', scale, 1, 256);
+    const { width, height, channels } = this;
+    const data = new Uint8Array(this.data.length * scale * scale);
+    for (let y = 0; y < height * scale; y++) {
+      for (let x = 0; x < width * scale; x++) {
+        const from = (Math.floor(y / scale) * width + Math.floor(x / scale)) * channels;
+        data.set(this.data.subarray(from, from + channels), (y * width * scale + x) * channels);
+      }
+    }
+    return new RawImage(data, width * scale, height * scale, channels);
+  }
+
   /** The bytes of a PNG file. */
   toPNG(): Uint8Array {
     const { data, width, height, channels } = this;

@@ -1,6 +1,7 @@
 export type { DDIMSchedulerConfig, SchedulerConfig, UNetConfig } from './config.js';
 export { Generator, randnTensor } from './generator.js';
 export { RawImage } from './image.js';
+export { makeImageGrid } from './image-grid.js';
 export {
   DDIMPipeline,
   type GenerateOptions,

@@ -11,7 +11,7 @@ import {
   describe,
 } from './check.js';
 import { checkUNetConfig, DIFFUSERS_VERSION, type Json, pythonJson, type UNetConfig } from './config.js';
-import { checkGenerators, Generator, randnTensor } from './generator.js';
+import { checkGenerators, freshGenerator, type Generator, randnTensor } from './generator.js';
 import { findFile, join, parseJson, writeFile } from './hub/files.js';
 import { channelsLast, denormalize, type RawImage, toRawImages } from './image.js';
 import type { ProgressBarConfig, Tick } from './platform/types.js';
@@ -244,11 +244,7 @@ export class DDIMPipeline {
     const { inChannels, sampleSize } = this.unet.config;
     const sides = typeof sampleSize === 'number' ? [sampleSize, sampleSize] : sampleSize;
     const shape = [batchSize, inChannels, ...sides];
-    let from = generator;
-    if (from === undefined) {
-      from = new Generator();
-      from.seed();
-    }
+    const from = generator ?? freshGenerator();
     checkGenerators('generator', from, batchSize);
     if (latents !== undefined) checkTensor('latents', latents, { data: new Float32Array(0), shape });
     const start = latents ?? randnTensor(shape, from);
@@ -285,7 +281,7 @@ export class DDIMPipeline {
     for (const [step, timestep] of timesteps.entries()) {
       signal?.throwIfAborted();
       const sample = latents;
-      const { sample: prediction } = await unet.forward(sample, timestep);
+      const prediction = (await unet.forward(sample, timestep))?.sample;
       signal?.throwIfAborted();
       // Another generation may have set its own steps while this one waited.
       scheduler.setTimesteps(numInferenceSteps);

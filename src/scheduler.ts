@@ -1,6 +1,6 @@
 import { checkBoolean, checkInteger, checkNumber, checkOptions, checkString, describe } from './check.js';
 import { type DDIMSchedulerConfig, type Json, type SchedulerConfig, schedulerConfig, schedulerJson } from './config.js';
-import { checkGenerators, Generator, randnTensor } from './generator.js';
+import { freshGenerator, type Generator, randnTensor } from './generator.js';
 import { readJson, writeFile } from './hub/files.js';
 import { betaSchedule } from './schedule.js';
 import { ddimCoefficients, ddimStep, mix } from './step.js';
@@ -251,13 +251,7 @@ export class DDIMScheduler {
       }
       return checkTensor('varianceNoise', varianceNoise, sample).data;
     }
-    let from = generator;
-    if (from === undefined) {
-      from = new Generator();
-      from.seed();
-    }
-    if (!Array.isArray(from) || from.length !== 1) checkGenerators('generator', from, sample.shape[0] ?? 1);
-    return randnTensor(sample.shape, from).data;
+    return randnTensor(sample.shape, generator ?? freshGenerator()).data;
   }
 
   /** `sqrt(a_t) * x + sign * sqrt(1 - a_t) * y`, each sample of the batch with its own t. */

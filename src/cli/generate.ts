@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import { DDIMPipeline, Generator, type RawImage } from '../index.js';
-import { enlarge, grid } from './grid.js';
+import { DDIMPipeline, Generator, makeImageGrid, type RawImage } from '../index.js';
 import { type GenerateArguments, parseGenerate } from './options.js';
 
 interface Job {
@@ -25,6 +24,12 @@ function jobs({ seeds, batch }: GenerateArguments): Job[] {
   return [{ generator, names: Array.from({ length: batch }, (_, i) => (batch === 1 ? name : `${name}-${i}`)) }];
 }
 
+/** All images in one, as near to a square as they go. */
+function square(images: readonly RawImage[]): RawImage {
+  const cols = Math.ceil(Math.sqrt(images.length));
+  return makeImageGrid(images, Math.ceil(images.length / cols), cols);
+}
+
 /** Draws the images and returns the files written. */
 export async function generate(args: string[]): Promise<string[]> {
   const options = parseGenerate(args);
@@ -42,15 +47,16 @@ export async function generate(args: string[]): Promise<string[]> {
         numInferenceSteps: options.steps,
         useClippedModelOutput: options.clipped,
       });
-      images.push(...result.images.map((image) => (options.scale > 1 ? enlarge(image, options.scale) : image)));
+      images.push(...result.images.map((image) => image.enlarge(options.scale)));
       names.push(...job.names);
     }
   } finally {
     await pipe.dispose();
   }
-  const files =
-    options.grid || images.length === 1
-      ? [{ path: options.out ?? (options.grid ? 'grid.png' : `${names[0]}.png`), image: grid(images) }]
+  const files = options.grid
+    ? [{ path: options.out ?? 'grid.png', image: square(images) }]
+    : images.length === 1
+      ? [{ path: options.out ?? `${names[0]}.png`, image: images[0] as RawImage }]
       : images.map((image, i) => ({ path: join(options.out ?? '.', `${names[i]}.png`), image }));
   for (const { path, image } of files) await image.save(path);
   return files.map(({ path }) => path);

@@ -54,7 +54,6 @@ export const platform: Platform = {
 
   async onnxRuntimeNative() {
     try {
-      // @ts-expect-error: an optional peer, present or not.
       return (await import('onnxruntime-node')) as never;
     } catch (cause) {
       throw new Error(

@@ -1,0 +1,2 @@
+// An optional peer, present or not: its types are those of onnxruntime-web.
+declare module 'onnxruntime-node';
