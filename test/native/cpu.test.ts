@@ -1,0 +1,37 @@
+/** @jest-environment ./test/native/environment.mjs */
+// The native device, through the optional peer onnxruntime-node. Without it these tests are skipped, but never in CI.
+import { existsSync } from 'node:fs';
+import { DDIMPipeline, Generator } from 'ddim-wasm';
+
+const installed = existsSync(new URL('../../node_modules/onnxruntime-node', import.meta.url));
+const run = installed || process.env.CI ? test : test.skip;
+const models = ['dummy', 'gray', 'half', 'external'];
+
+// The float16 fixture rounds each layer to 11 bits, and the two runtimes sum in different orders.
+run.each(models)("the fixture '%s' gives the same picture on cpu as on wasm, within 1e-4", async (name) => {
+  const directory = new URL(`../fixtures/pipelines/${name}`, import.meta.url).pathname;
+  const draw = async (device: 'wasm' | 'cpu') => {
+    const pipe = await DDIMPipeline.fromPretrained(directory, { device });
+    pipe.setProgressBarConfig({ disable: true });
+    const options = { generator: new Generator(5), numInferenceSteps: 4, eta: 0.5, outputType: 'np' } as const;
+    const { images } = await pipe.generate({ ...options, batchSize: 2 });
+    await pipe.dispose();
+    return images;
+  };
+  const [wasm, cpu] = [await draw('wasm'), await draw('cpu')];
+  expect(cpu.shape).toEqual(wasm.shape);
+  const worst = wasm.data.reduce((max, v, i) => Math.max(max, Math.abs(v - (cpu.data[i] as number))), 0);
+  expect(worst).toBeLessThanOrEqual(name === 'half' ? 4e-3 : 1e-4);
+});
+
+run('a pipeline moves from wasm to cpu and back, and draws the same pixels again', async () => {
+  const directory = new URL('../fixtures/pipelines/dummy', import.meta.url).pathname;
+  await using pipe = await DDIMPipeline.fromPretrained(directory);
+  pipe.setProgressBarConfig({ disable: true });
+  const draw = async () => (await pipe.generate({ generator: new Generator(1), numInferenceSteps: 2 })).images[0]?.data;
+  const before = await draw();
+  await pipe.to('cpu');
+  await draw();
+  await pipe.to('wasm');
+  expect(await draw()).toEqual(before);
+});
