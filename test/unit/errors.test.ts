@@ -296,7 +296,7 @@ describe('DDIMScheduler: methods', () => {
       [5, /5/],
       [{}, /an object/],
       [[5, 6], /\[5, 6\]/],
-      [[5], /5/],
+      [[5], /\[5\]/],
     ]),
     [
       'generator: too many',
