@@ -1,6 +1,6 @@
 """Trains the embedded default model: a small diffusers UNet2DModel on Fashion-MNIST.
 
-    python train.py --work DIR [--steps 9000]      # resumes from DIR/checkpoint.pt
+    python train.py --work DIR [--steps 6500]      # resumes from DIR/checkpoint.pt
     python train.py --work DIR --save-only         # writes the EMA weights as a diffusers pipeline
 
 Objective: the epsilon loss of DDPM (Ho et al. 2020, eq. 14) with the min-SNR weight of
@@ -73,7 +73,7 @@ def main() -> None:
     args = argparse.ArgumentParser()
     args.add_argument("--work", type=Path, required=True, help="checkpoints and the log")
     args.add_argument("--out", type=Path, default=HERE, help="where the finished pipeline goes")
-    args.add_argument("--steps", type=int, default=9000)
+    args.add_argument("--steps", type=int, default=6500)
     args.add_argument("--seed", type=int, default=0)
     args.add_argument("--threads", type=int, default=2)
     args.add_argument("--save-only", action="store_true")
