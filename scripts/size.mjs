@@ -15,6 +15,8 @@ function bundle(entry) {
     format: 'esm',
     platform: 'browser',
     conditions: ['browser'],
+    tsconfigRaw: '{}',
+    logLevel: 'error',
     external: ['onnxruntime-web', 'onnxruntime-web/wasm'],
     write: false,
   });
