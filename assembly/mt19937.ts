@@ -8,16 +8,16 @@
 //        4      4  hasNormal  1 while `normal` holds the unused half of a Box-Muller pair
 //        8      8  normal     f64
 //       16   2496  words      the 624 words of the current block, untempered
-//     2512   2496  ahead      scratch: the block that follows, so that 16 words can be read across the seam
-//
-// Twisting is the recurrence x[k+624] = x[k+397] ^ f(x[k], x[k+1]). Because `ahead` follows `words` directly, one loop
-// over k = 0..623 does it with no wrap-around, and four k at a time: the nearest dependence is 227 words away.
+//     2512   2496  mirror     scratch: the same words again, written by `twist`
 
 export const NEXT: usize = 0;
 export const HAS_NORMAL: usize = 4;
 export const NORMAL: usize = 8;
 export const WORDS: usize = 16;
-export const BLOCK_BYTES: usize = 624 * 4;
+const BLOCK_BYTES: usize = 624 * 4;
+
+// Up to 16 words that two blocks share: the last 16 of one, the first 16 of the next.
+const SEAM = memory.data(128, 16);
 
 /** Seeds as `init_with_uint32`: words, an untouched position, no cached normal. */
 export function seed(state: usize, value: u32): void {
@@ -31,58 +31,52 @@ export function seed(state: usize, value: u32): void {
   }
 }
 
-/** Writes the block that follows `words` into `ahead`. */
-function twistAhead(words: usize): void {
-  const upper = i32x4.splat(0x80000000);
-  const lower = i32x4.splat(0x7fffffff);
-  const matrix = i32x4.splat(0x9908b0df);
-  const one = i32x4.splat(1);
+/**
+ * Replaces a block by the next one, four words at a time: x[k] = x[k + 397] ^ f(x[k], x[k + 1]), indices modulo 624.
+ * Each new word is written to the mirror as well, right behind the block, and so no index wraps around.
+ */
+function twist(words: usize): void {
   const end = words + BLOCK_BYTES;
   do {
-    const next = v128.load(words, 4);
-    const y = v128.or(v128.and(v128.load(words), upper), v128.and(next, lower));
-    // All ones where the lowest bit of y (which is next's) is set.
-    const odd = i32x4.neg(v128.and(next, one));
-    const mixed = v128.xor(i32x4.shr_u(y, 1), v128.and(odd, matrix));
-    v128.store(words, v128.xor(v128.load(words, 397 * 4), mixed), BLOCK_BYTES);
+    const following = v128.load(words, 4);
+    const y = v128.or(
+      v128.and(v128.load(words), i32x4.splat(0x80000000)),
+      v128.and(following, i32x4.splat(0x7fffffff)),
+    );
+    const odd = i32x4.shr_s(i32x4.shl(following, 31), 31);
+    const f = v128.xor(i32x4.shr_u(y, 1), v128.and(odd, i32x4.splat(0x9908b0df)));
+    const fresh = v128.xor(v128.load(words, 397 * 4), f);
+    v128.store(words, fresh);
+    v128.store(words, fresh, BLOCK_BYTES);
     words += 16;
   } while (words < end);
 }
 
-/** Makes `ahead` the current block. */
-// @ts-ignore: decorator
-@inline
-function advance(state: usize): void {
-  memory.copy(state + WORDS, state + WORDS + BLOCK_BYTES, BLOCK_BYTES);
+function copy16Words(to: usize, from: usize): void {
+  v128.store(to, v128.load(from));
+  v128.store(to, v128.load(from, 16), 16);
+  v128.store(to, v128.load(from, 32), 32);
+  v128.store(to, v128.load(from, 48), 48);
 }
 
-/**
- * Address of the next `count` (at most 16) untempered words, now counted as used. They may run on into `ahead`, which
- * leaves `next` above 624: call `settle` before the state is left to anyone else.
- */
+/** `take` where this block does not hold enough: what it has left and the first of the next, side by side. */
+function takeAcross(state: usize, next: u32, count: u32): usize {
+  const left = next ? 624 - next : 0;
+  copy16Words(SEAM, state + WORDS + BLOCK_BYTES - 64);
+  twist(state + WORDS);
+  copy16Words(SEAM + 64, state + WORDS);
+  store<u32>(state, count - left, NEXT);
+  return SEAM + 64 - (left << 2);
+}
+
+/** Address of the next `count` (1 to 16) untempered words, now counted as used. Good until the next call. */
 // @ts-ignore: decorator
 @inline
 export function take(state: usize, count: u32): usize {
-  let next = load<u32>(state, NEXT);
-  if (next > 624) {
-    advance(state);
-    next -= 624;
-  } else if (next == 0 || next == 624) {
-    twistAhead(state + WORDS);
-    advance(state);
-    next = 0;
-  }
-  if (next + count > 624) twistAhead(state + WORDS);
+  const next = load<u32>(state, NEXT);
+  if (!next || next + count > 624) return takeAcross(state, next, count);
   store<u32>(state, next + count, NEXT);
   return state + WORDS + (<usize>next << 2);
-}
-
-/** Brings `next` back to 0..624. */
-export function settle(state: usize): void {
-  const next = load<u32>(state, NEXT);
-  if (next <= 624) return;
-  advance(state);
-  store<u32>(state, next - 624, NEXT);
 }
 
 /** Four tempered words from four raw ones. */

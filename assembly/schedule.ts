@@ -1,5 +1,6 @@
 // Noise schedules in torch's float32 results. Sources: DDIMScheduler.__init__, betas_for_alpha_bar and
 // rescale_zero_terminal_snr of diffusers 0.26.3; linspace and cumprod of ATen.
+import { cosTurned } from './elementary';
 
 // @ts-ignore: decorator
 @inline
@@ -41,7 +42,7 @@ export function square(values: usize, n: u32): void {
 }
 
 function alphaBar(t: f64): f64 {
-  const c = Math.cos((((t + 0.008) / 1.008) * Math.PI) / 2);
+  const c = cosTurned((((t + 0.008) / 1.008) * Math.PI) / 2, 0);
   return c * c;
 }
 

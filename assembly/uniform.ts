@@ -1,12 +1,15 @@
 // Uniform draws: at::uniform_real_distribution over [0, 1), ATen/core/TransformationHelper.h.
-import { settle, take, temper, word } from './mt19937';
+import { take, temper, word } from './mt19937';
 
-/** Four float32 in [0, 1) from four raw words: the low 24 bits times 2^-24. The conversion is exact. */
+const LOW_24: u32 = 0xffffff;
+const STEP: f32 = 5.9604644775390625e-8; // 2^-24
+
+/** Four float32 in [0, 1) from four raw words: the low 24 bits times 2^-24, both exact. */
 // @ts-ignore: decorator
 @inline
-export function uniforms(raw: v128): v128 {
-  const bits = v128.and(temper(raw), i32x4.splat(0xffffff));
-  return f32x4.mul(f32x4.convert_i32x4_s(bits), f32x4.splat(<f32>5.9604644775390625e-8));
+function uniforms(raw: v128): v128 {
+  const bits = v128.and(temper(raw), i32x4.splat(LOW_24));
+  return f32x4.mul(f32x4.convert_i32x4_s(bits), f32x4.splat(STEP));
 }
 
 /** A float64 in [0, 1): 53 bits of two words, the first one high. */
@@ -29,8 +32,7 @@ export function rand(state: usize, out: usize, n: u32): void {
     out += 64;
   }
   while (out < end) {
-    store<f32>(out, <f32>(word(state) & 0xffffff) * <f32>5.9604644775390625e-8);
+    store<f32>(out, <f32>(word(state) & LOW_24) * STEP);
     out += 4;
   }
-  settle(state);
 }
