@@ -1,4 +1,5 @@
-export type { DDIMSchedulerConfig, SchedulerConfig, UNetConfig } from './config.js';
+export type { DDIMSchedulerConfig, SchedulerConfig } from './config/scheduler.js';
+export type { UNetConfig } from './config/unet.js';
 export { Generator, randnTensor } from './generator.js';
 export { RawImage } from './image.js';
 export { makeImageGrid } from './image-grid.js';
@@ -12,7 +13,7 @@ export {
   type UNetLike,
 } from './pipeline.js';
 export type { ProgressBarConfig } from './platform/types.js';
-export { DDIMScheduler, type DDIMSchedulerOutput, type StepOptions } from './scheduler.js';
+export { DDIMScheduler, type DDIMSchedulerOutput, type StepOptions } from './scheduler/scheduler.js';
 export type { Tensor } from './tensor.js';
 export type { Device } from './unet/session.js';
 export { UNet2DModel, type UNetOptions } from './unet/unet.js';

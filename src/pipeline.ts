@@ -10,12 +10,13 @@ import {
   checkString,
   describe,
 } from './check.js';
-import { checkUNetConfig, DIFFUSERS_VERSION, type Json, pythonJson, type UNetConfig } from './config.js';
+import { DIFFUSERS_VERSION, type Json, pythonJson } from './config/json.js';
+import { checkUNetConfig, type UNetConfig } from './config/unet.js';
 import { checkGenerators, freshGenerator, type Generator, randnTensor } from './generator.js';
 import { findFile, join, parseJson, writeFile } from './hub/files.js';
 import { channelsLast, denormalize, type RawImage, toRawImages } from './image.js';
 import type { ProgressBarConfig, Tick } from './platform/types.js';
-import { DDIMScheduler } from './scheduler.js';
+import { DDIMScheduler } from './scheduler/scheduler.js';
 import { checkTensor, type Tensor } from './tensor.js';
 import { DEVICES, type Device } from './unet/session.js';
 import { UNet2DModel } from './unet/unet.js';

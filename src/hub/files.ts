@@ -1,6 +1,6 @@
 import { platform } from '#platform';
-import type { Json } from '../config.js';
-import { fetchFile } from './fetch.js';
+import { type Json, parsePythonJson } from '../config/json.js';
+import { fetchFile } from '../platform/fetch.js';
 
 // The files of a model: a directory or an http(s) URL, and paths below it.
 
@@ -21,17 +21,6 @@ export async function readFile(path: string, advice: string): Promise<Uint8Array
   const bytes = await findFile(path);
   if (!bytes) throw new Error(`${path}: no such file; ${advice}`);
   return bytes;
-}
-
-// Python writes and reads the floats that JSON has no words for: Infinity, -Infinity and NaN.
-const NAN = '\u0000NaN';
-
-function parsePythonJson(text: string): unknown {
-  const standard = text.replace(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g, (token) => {
-    if (token.startsWith('"')) return token;
-    return token === 'NaN' ? JSON.stringify(NAN) : token.replace('Infinity', '1e999');
-  });
-  return JSON.parse(standard, (_, value) => (value === NAN ? NaN : value));
 }
 
 /** Parses JSON bytes that hold one object, as Python's json does. */

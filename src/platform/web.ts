@@ -1,5 +1,5 @@
 // What browsers and edge runtimes offer. platform/node.ts is its twin.
-import { fetchFile } from '../hub/fetch.js';
+import { fetchFile } from './fetch.js';
 import type { Platform } from './types.js';
 
 export const platform: Platform = {

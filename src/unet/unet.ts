@@ -1,6 +1,6 @@
 import type * as ort from 'onnxruntime-web';
 import { checkInteger, checkOneOf, checkOptions, checkString } from '../check.js';
-import { type UNetConfig, unetConfig } from '../config.js';
+import { type UNetConfig, unetConfig } from '../config/unet.js';
 import { join, MODEL_ADVICE, parseJson, readFile, writeFile } from '../hub/files.js';
 import { checkTensor, type Tensor } from '../tensor.js';
 import { fromHalf, toHalf } from './half.js';

@@ -1,10 +1,11 @@
-import { checkBoolean, checkInteger, checkNumber, checkOptions, checkString, describe } from './check.js';
-import { type DDIMSchedulerConfig, type Json, type SchedulerConfig, schedulerConfig, schedulerJson } from './config.js';
-import { freshGenerator, type Generator, randnTensor } from './generator.js';
-import { readJson, writeFile } from './hub/files.js';
+import { checkBoolean, checkInteger, checkNumber, checkOptions, checkString, describe } from '../check.js';
+import type { Json } from '../config/json.js';
+import { type DDIMSchedulerConfig, type SchedulerConfig, schedulerConfig, schedulerJson } from '../config/scheduler.js';
+import { freshGenerator, type Generator, randnTensor } from '../generator.js';
+import { readJson, writeFile } from '../hub/files.js';
+import { checkTensor, sizeOf, type Tensor } from '../tensor.js';
 import { betaSchedule } from './schedule.js';
 import { ddimCoefficients, ddimStep, mix } from './step.js';
-import { checkTensor, sizeOf, type Tensor } from './tensor.js';
 import { spreadTimesteps } from './timesteps.js';
 
 /** Options of `DDIMScheduler.step`. */

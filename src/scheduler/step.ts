@@ -1,6 +1,6 @@
-import type { DDIMSchedulerConfig } from './config.js';
-import { type Arena, eachChunk, kernels } from './kernels/arena.js';
-import type { Tensor } from './tensor.js';
+import type { DDIMSchedulerConfig } from '../config/scheduler.js';
+import { type Arena, eachChunk, kernels } from '../kernels/arena.js';
+import type { Tensor } from '../tensor.js';
 import { imageThreshold } from './threshold.js';
 
 const { fround, sqrt } = Math;

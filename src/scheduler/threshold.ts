@@ -1,4 +1,4 @@
-import { eachChunk, kernels } from './kernels/arena.js';
+import { eachChunk, kernels } from '../kernels/arena.js';
 
 const { fround } = Math;
 const INFINITY_KEY = 0x7f8;

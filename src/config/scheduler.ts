@@ -1,20 +1,5 @@
-import { checkBoolean, checkInteger, checkNumber, checkOneOf, describe } from './check.js';
-
-// JSON on disk is snake_case as diffusers writes it; objects in memory are camelCase.
-
-/** The version of diffusers whose behaviour and files are implemented. */
-export const DIFFUSERS_VERSION = '0.26.3';
-
-/** Any configuration as it came from JSON. */
-export type Json = Record<string, unknown>;
-
-export function toCamel(key: string): string {
-  return key.startsWith('_') ? key : key.replace(/_+([a-z0-9])/g, (_, c: string) => c.toUpperCase());
-}
-
-export function toSnake(key: string): string {
-  return key.startsWith('_') ? key : key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
-}
+import { checkBoolean, checkInteger, checkNumber, checkOneOf, describe } from '../check.js';
+import { DIFFUSERS_VERSION, type Json, pythonJson, toCamel, toSnake } from './json.js';
 
 /** Settings of a DDIMScheduler: those of diffusers 0.26.3, in camelCase. */
 export interface DDIMSchedulerConfig {
@@ -152,36 +137,6 @@ export function schedulerConfig(given: unknown, overrides: unknown, unknown: 're
   return config;
 }
 
-/** A float as Python prints it: 1 becomes 1.0. Needed for files that equal diffusers' to the byte. */
-function pythonFloat(value: number): string {
-  if (!Number.isFinite(value)) return String(value);
-  if (Number.isInteger(value) && Math.abs(value) < 1e16) return `${value}.0`;
-  if (Math.abs(value) >= 1e-4) return String(value);
-  const [mantissa, power] = value.toExponential().split('e-') as [string, string];
-  return `${mantissa}e-${power.padStart(2, '0')}`;
-}
-
-/** JSON text as Python's `json.dumps(..., indent=2, sort_keys=True)`; `floats` names the keys that hold floats. */
-export function pythonJson(value: Json, floats: ReadonlySet<string> = new Set()): string {
-  const write = (v: unknown, indent: string, float: boolean): string => {
-    if (typeof v === 'number') return float || !Number.isFinite(v) ? pythonFloat(v) : String(v);
-    if (Array.isArray(v)) {
-      if (v.length === 0) return '[]';
-      const inner = `${indent}  `;
-      return `[\n${v.map((item) => inner + write(item, inner, float)).join(',\n')}\n${indent}]`;
-    }
-    if (typeof v === 'object' && v !== null) {
-      const keys = Object.keys(v).sort();
-      if (keys.length === 0) return '{}';
-      const inner = `${indent}  `;
-      const lines = keys.map((k) => `${inner}${JSON.stringify(k)}: ${write((v as Json)[k], inner, floats.has(k))}`);
-      return `{\n${lines.join(',\n')}\n${indent}}`;
-    }
-    return JSON.stringify(v) ?? 'null';
-  };
-  return `${write(value, '', false)}\n`;
-}
-
 /** The text of scheduler_config.json. */
 export function schedulerJson(config: SchedulerConfig): string {
   const json: Json = {};
@@ -191,36 +146,4 @@ export function schedulerJson(config: SchedulerConfig): string {
     { ...json, _class_name: 'DDIMScheduler', _diffusers_version: DIFFUSERS_VERSION },
     new Set(floats.map(([key]) => toSnake(key))),
   );
-}
-
-/** Settings of a UNet2DModel that the pipeline reads; every other key of its config.json is kept, in camelCase. */
-export interface UNetConfig {
-  /** Height and width of the image: one number for a square, else [height, width]. */
-  readonly sampleSize: number | readonly [number, number];
-  /** Channels of the image. */
-  readonly inChannels: number;
-  /** Channels of the prediction. */
-  readonly outChannels?: number;
-  readonly [key: string]: unknown;
-}
-
-/** Checks what the pipeline needs of a UNet's configuration. */
-export function checkUNetConfig(name: string, config: unknown): UNetConfig {
-  if (typeof config !== 'object' || config === null) {
-    throw new TypeError(`${name}: expected an object with sampleSize and inChannels, got ${describe(config)}`);
-  }
-  const { sampleSize, inChannels } = config as UNetConfig;
-  checkInteger(`${name}.inChannels`, inChannels, 1, 65536);
-  const sides = Array.isArray(sampleSize) ? sampleSize : [sampleSize];
-  if (Array.isArray(sampleSize) && sampleSize.length !== 2) {
-    throw new RangeError(`${name}.sampleSize: expected an integer or [height, width], got ${describe(sampleSize)}`);
-  }
-  for (const side of sides) checkInteger(`${name}.sampleSize`, side, 1, 65536);
-  return config as UNetConfig;
-}
-
-/** A UNet's config.json in camelCase. */
-export function unetConfig(json: Json): UNetConfig {
-  const config = Object.fromEntries(Object.entries(json).map(([key, value]) => [toCamel(key), value]));
-  return Object.freeze(checkUNetConfig('config', config));
 }

@@ -1,4 +1,4 @@
-import type { DDIMSchedulerConfig } from './config.js';
+import type { DDIMSchedulerConfig } from '../config/scheduler.js';
 
 /** Round to nearest, halves to even, as numpy's. */
 function rint(x: number): number {

@@ -1,5 +1,5 @@
-import type { DDIMSchedulerConfig } from './config.js';
-import { CHUNK, kernels } from './kernels/arena.js';
+import type { DDIMSchedulerConfig } from '../config/scheduler.js';
+import { CHUNK, kernels } from '../kernels/arena.js';
 
 /** The arrays a scheduler is made of, each of length T (or of trainedBetas). */
 export interface Schedule {
