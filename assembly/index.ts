@@ -1,4 +1,4 @@
-// The ABI. Every function is pure over the addresses it is given; src/kernels owns the layout of the memory.
+// The ABI. Every function works on the addresses it is given and keeps no state between calls; src/kernels owns the layout of the memory.
 export { seed } from './mt19937';
 export { rand } from './uniform';
 export { alphas, cosineBetas, linspace, rescaleZeroTerminalSnr, square } from './schedule';

@@ -31,14 +31,15 @@ export function checkInteger(name: string, value: unknown, low: number, high: nu
   return value;
 }
 
+function numberIn(low: number, high: number): string {
+  if (high === Number.MAX_VALUE) return `a finite number of at least ${low}`;
+  if (high < Infinity) return `a number in [${low}, ${high}]`;
+  return low === -Infinity ? 'a number' : `a number of at least ${low}`;
+}
+
 /** A number in [low, high]; NaN is never one. */
 export function checkNumber(name: string, value: unknown, low = -Infinity, high = Infinity): number {
-  const expected =
-    low === -Infinity && high === Infinity
-      ? 'a number'
-      : high === Infinity
-        ? `a number of at least ${low}`
-        : `a number in [${low}, ${high}]`;
+  const expected = numberIn(low, high);
   if (typeof value !== 'number') throw new TypeError(wrong(name, expected, value));
   if (!(value >= low && value <= high)) throw new RangeError(wrong(name, expected, value));
   return value;
@@ -85,7 +86,7 @@ export function checkFunction(name: string, value: unknown): void {
 export function checkSignal(name: string, value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined;
   const signal = value as AbortSignal;
-  if (typeof value !== 'object' || value === null || typeof signal.aborted !== 'boolean') {
+  if (typeof value !== 'object' || value === null || typeof signal.throwIfAborted !== 'function') {
     throw new TypeError(wrong(name, 'an AbortSignal', value));
   }
   return signal;

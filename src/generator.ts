@@ -7,6 +7,12 @@ const DEFAULT_SEED = 67280421310721n;
 /** Length of torch's serialized state: CPUGeneratorImplState, aten/src/ATen/CPUGeneratorImpl.cpp. */
 const TORCH_STATE_BYTES = 5056;
 
+const BRAND = Symbol.for('ddim-wasm.Generator');
+
+function isGenerator(value: unknown): value is Generator {
+  return typeof value === 'object' && value !== null && BRAND in value;
+}
+
 function toSeed(name: string, seed: number | bigint): bigint {
   if (typeof seed !== 'number' && typeof seed !== 'bigint') {
     throw new TypeError(`${name}: expected an integer (number or bigint), got ${describe(seed)}`);
@@ -32,6 +38,8 @@ function toSeed(name: string, seed: number | bigint): bigint {
  * generator.randn([2, 3]); // torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
  */
 export class Generator {
+  /** Tells a Generator of another copy of this module (ESM beside CommonJS) from anything else. */
+  readonly [BRAND] = true;
   #seed = DEFAULT_SEED;
   /** next, hasNormal, normal and the 624 words, as assembly/mt19937.ts lays them out. */
   readonly #state = new Uint8Array(STATE_BYTES);
@@ -183,8 +191,8 @@ export function freshGenerator(): Generator {
 
 /** Checks `generator`: one, or a list with one for each of `batchSize` images. */
 export function checkGenerators(name: string, generator: unknown, batchSize: number): Generator | readonly Generator[] {
-  if (generator instanceof Generator) return generator;
-  if (!Array.isArray(generator) || !generator.every((g) => g instanceof Generator)) {
+  if (isGenerator(generator)) return generator;
+  if (!Array.isArray(generator) || !generator.every(isGenerator)) {
     throw new TypeError(`${name}: expected a Generator or an array of them, got ${describe(generator)}`);
   }
   if (generator.length !== batchSize) {
@@ -204,7 +212,7 @@ export function randnTensor(shape: readonly number[], generator: Generator | rea
   const dims = checkShape('shape', shape);
   const alone = Array.isArray(generator) && generator.length === 1;
   const checked = checkGenerators('generator', generator, alone ? 1 : (dims[0] ?? 1));
-  if (checked instanceof Generator) return checked.randn(dims);
+  if (isGenerator(checked)) return checked.randn(dims);
   if (alone) return (checked[0] as Generator).randn(dims);
   const each = sizeOf(dims.slice(1));
   const data = new Float32Array(sizeOf(dims));

@@ -46,6 +46,8 @@ export class RawImage {
   /** The image with each pixel as a square of `scale` x `scale`: small pictures, made visible. */
   enlarge(scale: number): RawImage {
     checkInteger('scale', scale, 1, 256);
+    if (this.data.length * scale * scale > 2 ** 30)
+      throw new RangeError(`scale: expected at most 2^30 bytes, got ${scale}`);
     const { width, height, channels } = this;
     const data = new Uint8Array(this.data.length * scale * scale);
     for (let y = 0; y < height * scale; y++) {

@@ -119,13 +119,8 @@ export class DDIMPipeline {
    */
   constructor(components: { unet: UNetLike; scheduler: { readonly config: object } }) {
     const { unet, scheduler } = checkOptions<typeof components>('components', components, ['unet', 'scheduler']);
-    if (typeof unet?.forward !== 'function') {
-      throw new TypeError(`unet: expected an object with config and forward, got ${describe(unet)}`);
-    }
-    checkUNetConfig('unet.config', unet.config);
-    if (typeof scheduler !== 'object' || scheduler === null || typeof scheduler.config !== 'object') {
-      throw new TypeError(`scheduler: expected a scheduler with a config, got ${describe(scheduler)}`);
-    }
+    checkUNet(unet);
+    checkScheduler(scheduler);
     this.unet = unet;
     this.scheduler = DDIMScheduler.fromConfig(scheduler.config as Json);
   }
@@ -139,6 +134,9 @@ export class DDIMPipeline {
     if (directoryOrUrl !== undefined) checkString('model', directoryOrUrl);
     const given = checkOptions<PretrainedOptions>('options', options, ['device', 'scheduler', 'unet']);
     if (given.device !== undefined) checkOneOf('device', given.device, DEVICES);
+    if (directoryOrUrl === '') throw new RangeError('model: expected a directory or URL, got ""');
+    if (given.scheduler !== undefined) checkScheduler(given.scheduler);
+    if (given.unet !== undefined) checkUNet(given.unet);
     const root = directoryOrUrl ?? platform.embeddedModel();
     const layout = await findLayout(root);
     const scheduler = given.scheduler ?? (await DDIMScheduler.fromPretrained(root, { subfolder: layout.scheduler }));
@@ -177,6 +175,7 @@ export class DDIMPipeline {
   generate<O extends OutputType = 'pil'>(
     options: GenerateOptions & { outputType?: O; returnDict: false },
   ): Promise<[Images<O>]>;
+  generate(options?: GenerateOptions): Promise<{ images: RawImage[] | Tensor } | [RawImage[] | Tensor]>;
   async generate(options: GenerateOptions = {}): Promise<{ images: RawImage[] | Tensor } | [RawImage[] | Tensor]> {
     const run = this.#check(options);
     const { onStep, signal, outputType = 'pil', returnDict = true } = options;
@@ -193,7 +192,8 @@ export class DDIMPipeline {
   async *stream(
     options: Omit<GenerateOptions, 'onStep' | 'returnDict' | 'outputType'> = {},
   ): AsyncGenerator<GenerationStep, void> {
-    const run = this.#check(options);
+    const keys = OPTIONS.filter((key) => !['onStep', 'returnDict', 'outputType'].includes(key));
+    const run = this.#check(options, keys);
     yield* this.#steps(run, options.signal);
   }
 
@@ -230,8 +230,8 @@ export class DDIMPipeline {
   }
 
   /** Checks the arguments and draws what the generation starts from. */
-  #check(options: GenerateOptions): Run {
-    checkOptions('options', options, OPTIONS);
+  #check(options: GenerateOptions, keys: readonly string[] = OPTIONS): Run {
+    checkOptions('options', options, keys);
     const { batchSize = 1, generator, eta = 0, numInferenceSteps = 50, latents, onStep, signal } = options;
     checkInteger('batchSize', batchSize, 1, 65536);
     checkNumber('eta', eta, 0, 1);
@@ -240,9 +240,12 @@ export class DDIMPipeline {
     checkBoolean('useClippedModelOutput', useClippedModelOutput);
     if (options.outputType !== undefined) checkOneOf('outputType', options.outputType, ['pil', 'np', 'pt']);
     if (options.returnDict !== undefined) checkBoolean('returnDict', options.returnDict);
+    const { inChannels, sampleSize } = this.unet.config;
+    if ((options.outputType ?? 'pil') === 'pil' && ![1, 3, 4].includes(inChannels)) {
+      throw new RangeError(`outputType: expected 'np' or 'pt' for images of ${inChannels} channels, got 'pil'`);
+    }
     checkFunction('onStep', onStep);
     checkSignal('signal', signal)?.throwIfAborted();
-    const { inChannels, sampleSize } = this.unet.config;
     const sides = typeof sampleSize === 'number' ? [sampleSize, sampleSize] : sampleSize;
     const shape = [batchSize, inChannels, ...sides];
     const from = generator ?? freshGenerator();
@@ -280,6 +283,8 @@ export class DDIMPipeline {
     const { timesteps } = scheduler;
     let latents = run.start;
     for (const [step, timestep] of timesteps.entries()) {
+      // The wasm device answers without leaving the thread: let timers, and with them an abort, come through.
+      await platform.turn();
       signal?.throwIfAborted();
       const sample = latents;
       const prediction = (await unet.forward(sample, timestep))?.sample;
@@ -293,20 +298,34 @@ export class DDIMPipeline {
         returnDict: false,
       });
       let original: Tensor | undefined;
+      const predict = () => {
+        original ??= scheduler.step(prediction, timestep, sample).predOriginalSample;
+        return original;
+      };
       yield {
         step,
         numSteps: timesteps.length,
         timestep,
         latents,
         get predOriginalSample() {
-          original ??= scheduler.step(prediction, timestep, sample).predOriginalSample;
-          return original;
+          return predict();
         },
-        preview() {
-          return toRawImages(denormalize(this.predOriginalSample));
-        },
+        preview: () => toRawImages(denormalize(predict())),
       };
     }
+  }
+}
+
+function checkUNet(unet: UNetLike): void {
+  if (typeof unet?.forward !== 'function') {
+    throw new TypeError(`unet: expected an object with config and forward, got ${describe(unet)}`);
+  }
+  checkUNetConfig('unet.config', unet.config);
+}
+
+function checkScheduler(scheduler: { readonly config: object }): void {
+  if (typeof scheduler !== 'object' || scheduler === null || typeof scheduler.config !== 'object') {
+    throw new TypeError(`scheduler: expected a scheduler with a config, got ${describe(scheduler)}`);
   }
 }
 
@@ -323,7 +342,13 @@ async function findLayout(root: string): Promise<{ scheduler: string; unet: stri
   const indexPath = join(root, 'model_index.json');
   const index = await findFile(indexPath);
   if (index) {
-    parseJson(indexPath, index);
+    const parts = parseJson(indexPath, index);
+    if (!('unet' in parts) || !('scheduler' in parts) || 'vae' in parts) {
+      const { _class_name: name } = parts;
+      throw new Error(
+        `${indexPath}: expected a DDIMPipeline or DDPMPipeline (unet and scheduler), got ${describe(name)}`,
+      );
+    }
     return { scheduler: 'scheduler', unet: 'unet' };
   }
   if (await findFile(join(root, 'scheduler_config.json'))) return { scheduler: '', unet: '' };

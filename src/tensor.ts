@@ -27,7 +27,8 @@ export function checkShape(name: string, shape: unknown): readonly number[] {
     }
   }
   const size = sizeOf(list as number[]);
-  if (size > 0x3fffffff) throw new RangeError(`${name}: expected at most 2^30 - 1 elements, got ${describe(shape)}`);
+  if (!(size <= 0x3fffffff))
+    throw new RangeError(`${name}: expected at most 2^30 - 1 elements, got ${describe(shape)}`);
   return list as number[];
 }
 

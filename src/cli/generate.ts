@@ -24,6 +24,19 @@ function jobs({ seeds, batch }: GenerateArguments): Job[] {
   return [{ generator, names: Array.from({ length: batch }, (_, i) => (batch === 1 ? name : `${name}-${i}`)) }];
 }
 
+const isPng = (path: string) => /\.png$/i.test(path);
+
+/** Where the images go, checked before they are drawn: one file, or a directory. */
+function destination({ out, grid }: GenerateArguments, count: number): string {
+  if (out === undefined) return grid ? 'grid.png' : '.';
+  if (grid && !isPng(out))
+    throw new RangeError(`--out: expected a file name that ends in .png for --grid, got '${out}'`);
+  if (!grid && count > 1 && isPng(out)) {
+    throw new RangeError(`--out: expected a directory for ${count} images (or --grid for one file), got '${out}'`);
+  }
+  return out;
+}
+
 /** All images in one, as near to a square as they go. */
 function square(images: readonly RawImage[]): RawImage {
   const cols = Math.ceil(Math.sqrt(images.length));
@@ -34,6 +47,10 @@ function square(images: readonly RawImage[]): RawImage {
 export async function generate(args: string[]): Promise<string[]> {
   const options = parseGenerate(args);
   const work = jobs(options);
+  const target = destination(
+    options,
+    work.reduce((n, job) => n + job.names.length, 0),
+  );
   const pipe = await DDIMPipeline.fromPretrained(options.model, { device: options.device });
   const images: RawImage[] = [];
   const names: string[] = [];
@@ -54,10 +71,8 @@ export async function generate(args: string[]): Promise<string[]> {
     await pipe.dispose();
   }
   const files = options.grid
-    ? [{ path: options.out ?? 'grid.png', image: square(images) }]
-    : images.length === 1
-      ? [{ path: options.out ?? `${names[0]}.png`, image: images[0] as RawImage }]
-      : images.map((image, i) => ({ path: join(options.out ?? '.', `${names[i]}.png`), image }));
+    ? [{ path: target, image: square(images) }]
+    : images.map((image, i) => ({ path: isPng(target) ? target : join(target, `${names[i]}.png`), image }));
   for (const { path, image } of files) await image.save(path);
   return files.map(({ path }) => path);
 }

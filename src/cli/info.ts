@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util';
 import { DDIMPipeline, UNet2DModel } from '../index.js';
 
-function line(name: string, value: unknown): string {
-  return `${name.padEnd(14)} ${Array.isArray(value) ? value.join(', ') : value}`;
+/** A line of the description; none where the model does not say. */
+function line(name: string, value: unknown): string[] {
+  if (value === undefined) return [];
+  return [`${name.padEnd(14)} ${Array.isArray(value) ? value.join(', ') : value}`];
 }
 
 /** A description of a model: architecture, weights and scheduler. */
@@ -20,16 +22,19 @@ export async function info(args: string[]): Promise<string[]> {
         ? `${(unet.numParameters / 1e6).toFixed(2)} M parameters, ${(unet.numBytes / 2 ** 20).toFixed(1)} MiB`
         : 'unknown';
     return [
-      line('model', model ?? 'the embedded one'),
-      line('images', `${size[1]} x ${size[0]} pixels, ${config.inChannels} channel${config.inChannels > 1 ? 's' : ''}`),
-      line('unet', weights),
-      line('channels', config.blockOutChannels),
-      line('down blocks', config.downBlockTypes),
-      line('up blocks', config.upBlockTypes),
-      line('layers', `${config.layersPerBlock} per block`),
-      line('scheduler', `DDIM, T = ${scheduler.length}, ${scheduler.config.betaSchedule} betas`),
-      line('predicts', scheduler.config.predictionType),
-    ].filter((text) => !text.endsWith('undefined'));
+      ...line('model', model ?? 'the embedded one'),
+      ...line(
+        'images',
+        `${size[1]} x ${size[0]} pixels, ${config.inChannels} channel${config.inChannels > 1 ? 's' : ''}`,
+      ),
+      ...line('unet', weights),
+      ...line('channels', config.blockOutChannels),
+      ...line('down blocks', config.downBlockTypes),
+      ...line('up blocks', config.upBlockTypes),
+      ...line('layers a block', config.layersPerBlock),
+      ...line('scheduler', `DDIM, T = ${scheduler.length}, ${scheduler.config.betaSchedule} betas`),
+      ...line('predicts', scheduler.config.predictionType),
+    ];
   } finally {
     await pipe.dispose();
   }

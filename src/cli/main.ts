@@ -36,6 +36,6 @@ async function main([command, ...args]: string[]): Promise<void> {
 
 main(process.argv.slice(2)).catch((error: unknown) => {
   const message = error instanceof Error ? error.message : String(error);
-  console.error(`ddim-wasm: ${message.split('\n')[0]}`);
+  console.error(`ddim-wasm: ${message.replace(/\s+/g, ' ')}`);
   process.exitCode = 1;
 });

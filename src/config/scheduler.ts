@@ -40,7 +40,8 @@ export type SchedulerConfig = Readonly<DDIMSchedulerConfig> & { readonly [key: s
 
 type Field<T> = { default: T; check: (name: string, value: unknown) => T; float?: boolean };
 
-const MAX = Number.MAX_SAFE_INTEGER;
+/** Longest schedule: what one buffer of the kernels holds (src/kernels/arena.ts). */
+const MAX_TIMESTEPS = 16384;
 const number = (value: number, low = -Infinity, high = Infinity): Field<number> => ({
   default: value,
   check: (name, v) => checkNumber(name, v, low, high),
@@ -54,22 +55,27 @@ const oneOf = <T extends string>(...choices: [T, ...T[]]): Field<T> => ({
 
 function checkBetas(name: string, value: unknown): readonly number[] | null {
   if (value === null) return null;
-  const list = ArrayBuffer.isView(value) ? Array.from(value as unknown as ArrayLike<number>) : value;
+  const list =
+    ArrayBuffer.isView(value) && !(value instanceof DataView)
+      ? Array.from(value as unknown as ArrayLike<number>)
+      : value;
   if (!Array.isArray(list))
     throw new TypeError(`${name}: expected an array of numbers or null, got ${describe(value)}`);
-  if (list.length === 0) throw new RangeError(`${name}: expected at least one number, got []`);
+  if (list.length === 0 || list.length > MAX_TIMESTEPS) {
+    throw new RangeError(`${name}: expected 1 to ${MAX_TIMESTEPS} numbers, got ${describe(list)}`);
+  }
   return list.map((v, i) => checkNumber(`${name}[${i}]`, v));
 }
 
 const FIELDS: { [K in keyof DDIMSchedulerConfig]: Field<DDIMSchedulerConfig[K]> } = {
-  numTrainTimesteps: { default: 1000, check: (name, v) => checkInteger(name, v, 1, 1_000_000) },
-  betaStart: number(0.0001),
-  betaEnd: number(0.02),
+  numTrainTimesteps: { default: 1000, check: (name, v) => checkInteger(name, v, 1, MAX_TIMESTEPS) },
+  betaStart: number(0.0001, 0, Number.MAX_VALUE),
+  betaEnd: number(0.02, 0, Number.MAX_VALUE),
   betaSchedule: oneOf('linear', 'scaled_linear', 'squaredcos_cap_v2'),
   trainedBetas: { default: null, check: checkBetas },
   clipSample: boolean(true),
   setAlphaToOne: boolean(true),
-  stepsOffset: { default: 0, check: (name, v) => checkInteger(name, v, 0, MAX) },
+  stepsOffset: { default: 0, check: (name, v) => checkInteger(name, v, 0, 0x3fffffff) },
   predictionType: oneOf('epsilon', 'sample', 'v_prediction'),
   thresholding: boolean(false),
   dynamicThresholdingRatio: number(0.995, 0, 1),
@@ -112,15 +118,18 @@ export function schedulerConfig(given: unknown, overrides: unknown, unknown: 're
   if (typeof given === 'object' && given !== null && known.has(given) && replaced.length === 0) {
     return given as SchedulerConfig;
   }
+  const defaulted = (given as Json)?._use_default_values;
+  const skipped = new Set(Array.isArray(defaulted) ? ['_use_default_values', ...defaulted] : ['_use_default_values']);
   const own: Json = {};
   const kept: Json = {};
-  for (const [key, value] of [...entries(given), ...replaced]) {
+  const taken = entries(given).filter(([key]) => !skipped.has(key));
+  for (const [key, value] of [...taken, ...replaced]) {
     const name = toCamel(key);
     if (Object.hasOwn(FIELDS, name)) {
       own[name] = FIELDS[name as keyof DDIMSchedulerConfig].check(name, value);
     } else if (unknown === 'refuse') {
       throw new RangeError(`config: expected the keys ${Object.keys(FIELDS).join(', ')}, got ${describe(key)}`);
-    } else if (key !== '_use_default_values') {
+    } else {
       kept[key] = value;
     }
   }

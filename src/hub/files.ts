@@ -46,6 +46,7 @@ export async function readJson(path: string): Promise<Json> {
 }
 
 /** Writes a file whole or not at all, with its directories. */
-export function writeFile(path: string, content: Uint8Array | string): Promise<void> {
+export async function writeFile(path: string, content: Uint8Array | string): Promise<void> {
+  if (isUrl(path)) throw new RangeError(`directory: expected a place on disk, got ${path}`);
   return platform.writeFile(path, content);
 }

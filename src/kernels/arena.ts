@@ -16,7 +16,7 @@ export const STATE_BYTES = 2512;
 const STATE_SCRATCH_BYTES = 2496;
 const COUNTS = 2048;
 
-/** The kernels with views on their memory. `pointers` and `buffers` share names. */
+/** The kernels with views on their memory. `pointers` and `buffers` share indices. */
 export interface Arena extends KernelExports {
   state: number;
   counts: number;

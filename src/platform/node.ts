@@ -34,19 +34,19 @@ export const platform: Platform = {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-      throw error;
+      throw new Error(`${path}: cannot be read (${(error as Error).message})`, { cause: error });
     }
   },
 
   async writeFile(path, content) {
-    await mkdir(dirname(path), { recursive: true });
     const temporary = `${path}.${process.pid}.tmp`;
     try {
+      await mkdir(dirname(path), { recursive: true });
       await writeFile(temporary, content);
       await rename(temporary, path);
     } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
+      await rm(temporary, { force: true }).catch(() => {});
+      throw new Error(`${path}: cannot be written (${(error as Error).message})`, { cause: error });
     }
   },
 
@@ -62,6 +62,8 @@ export const platform: Platform = {
       );
     }
   },
+
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
 
   progressBar,
 };

@@ -23,5 +23,7 @@ export interface Platform {
   writeFile(path: string, content: Uint8Array | string): Promise<void>;
   onnxRuntime(): Promise<typeof ort>;
   onnxRuntimeNative(): Promise<typeof ort>;
+  /** Lets timers, signals and input through: a whole forward pass is one long task. */
+  turn(): Promise<void>;
   progressBar(total: number, config: ProgressBarConfig): Promise<Tick>;
 }

@@ -11,7 +11,16 @@ export const platform: Platform = {
   },
   onnxRuntime: () => import('onnxruntime-web/wasm') as never,
   async onnxRuntimeNative() {
-    throw new RangeError("device: 'cpu' runs in Node only; use 'wasm'");
+    throw new RangeError("device: native devices run in Node only; use 'wasm'");
   },
+  turn: () =>
+    new Promise((resolve) => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => {
+        port1.close();
+        resolve();
+      };
+      port2.postMessage(null);
+    }),
   progressBar: async () => () => {},
 };

@@ -1,5 +1,5 @@
 import type { DDIMSchedulerConfig } from '../config/scheduler.js';
-import { CHUNK, kernels } from '../kernels/arena.js';
+import { kernels } from '../kernels/arena.js';
 
 /** The arrays a scheduler is made of, each of length T (or of trainedBetas). */
 export interface Schedule {
@@ -12,7 +12,6 @@ export interface Schedule {
 export function betaSchedule(config: DDIMSchedulerConfig): Schedule {
   const { trainedBetas, numTrainTimesteps, betaStart, betaEnd, rescaleBetasZeroSnr } = config;
   const n = trainedBetas?.length ?? numTrainTimesteps;
-  if (n > CHUNK) throw new RangeError(`numTrainTimesteps: expected at most ${CHUNK}, got ${n}`);
   const k = kernels();
   const [betas, alphas, cumprod] = k.pointers as [number, number, number];
   if (trainedBetas) {

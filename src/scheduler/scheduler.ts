@@ -1,8 +1,8 @@
 import { checkBoolean, checkInteger, checkNumber, checkOptions, checkString, describe } from '../check.js';
 import type { Json } from '../config/json.js';
 import { type DDIMSchedulerConfig, type SchedulerConfig, schedulerConfig, schedulerJson } from '../config/scheduler.js';
-import { freshGenerator, type Generator, randnTensor } from '../generator.js';
-import { readJson, writeFile } from '../hub/files.js';
+import { checkGenerators, freshGenerator, type Generator, randnTensor } from '../generator.js';
+import { join, readJson, writeFile } from '../hub/files.js';
 import { checkTensor, sizeOf, type Tensor } from '../tensor.js';
 import { betaSchedule } from './schedule.js';
 import { ddimCoefficients, ddimStep, mix } from './step.js';
@@ -120,7 +120,7 @@ export class DDIMScheduler {
     checkString('directory', directory);
     const { subfolder = '' } = checkOptions<{ subfolder?: string }>('options', options, ['subfolder']);
     checkString('subfolder', subfolder);
-    const path = [directory, subfolder, 'scheduler_config.json'].filter(Boolean).join('/');
+    const path = join(directory, subfolder, 'scheduler_config.json');
     const json = await readJson(path);
     try {
       return DDIMScheduler.fromConfig(json);
@@ -132,11 +132,12 @@ export class DDIMScheduler {
   /** Writes `scheduler_config.json` into a directory, made if need be. */
   async savePretrained(directory: string): Promise<void> {
     checkString('directory', directory);
-    await writeFile(`${directory}/scheduler_config.json`, schedulerJson(this.config));
+    await writeFile(join(directory, 'scheduler_config.json'), schedulerJson(this.config));
   }
 
   /** Returns the sample as it is; other schedulers scale it here. */
-  scaleModelInput(sample: Tensor, _timestep?: number): Tensor {
+  scaleModelInput(sample: Tensor, timestep?: number): Tensor {
+    if (timestep !== undefined) this.#checkTimestep('timestep', timestep);
     return checkTensor('sample', sample);
   }
 
@@ -193,6 +194,10 @@ export class DDIMScheduler {
     checkNumber('eta', eta, 0, 1);
     checkBoolean('useClippedModelOutput', useClippedModelOutput);
     checkBoolean('returnDict', returnDict);
+    if (given.varianceNoise !== undefined) checkTensor('varianceNoise', given.varianceNoise, sample);
+    if (given.generator !== undefined && !(Array.isArray(given.generator) && given.generator.length === 1)) {
+      checkGenerators('generator', given.generator, sample.shape[0] ?? 1);
+    }
     const noise = eta > 0 ? this.#varianceNoise(sample, given) : undefined;
 
     const prevTimestep = timestep - Math.floor(this.config.numTrainTimesteps / this.numInferenceSteps);
@@ -250,7 +255,7 @@ export class DDIMScheduler {
       if (generator !== undefined) {
         throw new RangeError('varianceNoise: expected only one of varianceNoise and generator, got both');
       }
-      return checkTensor('varianceNoise', varianceNoise, sample).data;
+      return varianceNoise.data;
     }
     return randnTensor(sample.shape, generator ?? freshGenerator()).data;
   }

@@ -27,7 +27,7 @@ export function fromHalf(values: Uint16Array): Float32Array {
     const magnitude = half & 0x7fff;
     const sign = half & 0x8000 ? -1 : 1;
     if (magnitude >= 0x7c00) return magnitude === 0x7c00 ? sign * Infinity : NaN;
-    if (magnitude < 0x400) return sign * magnitude * 2 ** -24;
+    if (magnitude < 0x400) return sign * magnitude * 5.9604644775390625e-8;
     word[0] = (magnitude << 13) + 0x38000000;
     return sign * (float[0] as number);
   });

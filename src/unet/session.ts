@@ -2,9 +2,9 @@ import type * as ort from 'onnxruntime-web';
 import { platform } from '#platform';
 
 /** Where a model runs. `wasm` is the same on every machine; the others say so where they are documented. */
-export type Device = 'wasm' | 'webgpu' | 'webnn' | 'cpu' | 'cuda' | 'dml' | 'coreml';
+export type Device = 'wasm' | 'cpu' | 'cuda' | 'dml' | 'coreml';
 
-export const DEVICES: readonly Device[] = ['wasm', 'webgpu', 'webnn', 'cpu', 'cuda', 'dml', 'coreml'];
+export const DEVICES: readonly Device[] = ['wasm', 'cpu', 'cuda', 'dml', 'coreml'];
 const NATIVE: ReadonlySet<Device> = new Set(['cpu', 'cuda', 'dml', 'coreml']);
 
 /** A model's files: its configuration, its graph and what the graph's external data lie in. */
@@ -25,6 +25,9 @@ export interface Runtime {
 /** Opens a session: one thread, so that the order of every sum, and with it every bit, is fixed. */
 export async function openSession(files: ModelFiles, device: Device): Promise<Runtime> {
   const native = NATIVE.has(device);
+  if (native && /^https?:/.test(files.path)) {
+    throw new RangeError(`device: '${device}' needs a model in a directory, got ${files.path}; save it there first`);
+  }
   const { InferenceSession, Tensor, env } = native ? await platform.onnxRuntimeNative() : await platform.onnxRuntime();
   if (!native) {
     env.wasm.numThreads = 1;
@@ -47,7 +50,10 @@ export async function openSession(files: ModelFiles, device: Device): Promise<Ru
       : await InferenceSession.create(files.model, options);
     return { Tensor, session };
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`${files.path}: onnxruntime could not load it on '${device}': ${reason}`, { cause });
+    const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, ' ');
+    const parts = [files.path, ...files.externalData.keys()].join(' with ');
+    throw new Error(`${parts}: onnxruntime could not load it on '${device}'; fetch or export it again (${reason})`, {
+      cause,
+    });
   }
 }

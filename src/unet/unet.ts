@@ -61,6 +61,7 @@ export class UNet2DModel {
   #inputs: Inputs;
 
   private constructor(config: UNetConfig, files: ModelFiles, device: Device, runtime: Runtime) {
+    if (!files) throw new TypeError('UNet2DModel: load one with UNet2DModel.fromPretrained');
     this.config = config;
     this.#files = files;
     this.#device = device;
@@ -122,7 +123,7 @@ export class UNet2DModel {
    */
   async forward(sample: Tensor, timestep: number): Promise<{ sample: Tensor }> {
     checkTensor('sample', sample);
-    if (sample.shape.length !== 4 || sample.shape[1] !== this.config.inChannels) {
+    if (sample.shape.length !== 4 || sample.shape[1] !== this.config.inChannels || sample.data.length === 0) {
       throw new RangeError(
         `sample: expected the shape [N, ${this.config.inChannels}, H, W], got [${sample.shape.join(', ')}]`,
       );
@@ -150,7 +151,15 @@ export class UNet2DModel {
       [sampleInput.name]: make(sampleInput.type, sample.data, sample.shape),
       [timeInput.name]: make(timeInput.type, new Float32Array(times[0] ?? 1).fill(timestep), times),
     };
-    const result = (await session.run(feeds))[output] as ort.Tensor;
+    const result = await session.run(feeds).then(
+      (outputs) => outputs[output] as ort.Tensor,
+      (cause: unknown) => {
+        const reason = String((cause as Error)?.message ?? cause).replace(/\s+/g, ' ');
+        throw new Error(`${this.#files.path}: failed on a sample of [${sample.shape.join(', ')}] (${reason})`, {
+          cause,
+        });
+      },
+    );
     const raw = result.data as Float32Array | Uint16Array | Float64Array;
     const data =
       result.type === 'float32'

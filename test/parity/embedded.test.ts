@@ -69,3 +69,21 @@ test('an image is the same in a batch as alone', async () => {
   const batch = await draw(seeds);
   for (const [i, seed] of seeds.entries()) expect((await draw([seed]))[0]).toEqual(batch[i]);
 });
+
+test('a timer can cancel a generation', async () => {
+  const began = performance.now();
+  const signal = AbortSignal.timeout(200);
+  await expect(pipe.generate({ generator: new Generator(0), numInferenceSteps: 1000, signal })).rejects.toThrow(
+    /timeout|aborted/i,
+  );
+  // 1,000 steps take more than 20 seconds.
+  expect(performance.now() - began).toBeLessThan(10_000);
+});
+
+test('a step taken apart still gives its preview', async () => {
+  for await (const { step, preview, predOriginalSample } of pipe.stream({ numInferenceSteps: 2 })) {
+    expect(preview()[0]?.data.length).toBe(1024);
+    expect(predOriginalSample.shape).toEqual([1, 1, 32, 32]);
+    expect(step).toBeLessThan(2);
+  }
+});

@@ -80,6 +80,12 @@ test('generate without a seed names the file by the seed it took, which draws th
     expect(sha256(await readFile(`${directory}/${file}`))).toBe(sha256(image?.toPNG() as Uint8Array));
   }));
 
+test('--out without .png is a directory, for one image too', () =>
+  withDirectory(async (directory) => {
+    expect(await run(directory, 'generate', ...model, '--seed', '1', '--out', 'pics')).toEqual(quiet);
+    expect(await readdir(`${directory}/pics`)).toEqual(['seed-1.png']);
+  }));
+
 test('info describes the embedded model and others', async () => {
   const embedded = await run('.', 'info');
   expect(embedded).toMatchObject({ code: 0, stderr: '' });
@@ -109,7 +115,12 @@ test.each([
   [['generate', '--seed', '1', '--seeds', '1-2'], /expected only one of --seed and --seeds/],
   [['generate', '--device', 'gpu'], /device: expected 'wasm'.*got "gpu"/],
   [['generate', '--model', '/no/such/model'], /\/no\/such\/model\/model_index\.json: no such file/],
-  [['generate', '--steps', '1', '--out', 'picture.jpg'], /path: expected a file name that ends in \.png/],
+  [
+    ['generate', '--grid', '--out', 'picture.jpg'],
+    /--out: expected a file name that ends in \.png for --grid, got 'picture\.jpg'/,
+  ],
+  [['generate', '--seeds', '0-1', '--out', 'two.png'], /--out: expected a directory for 2 images/],
+  [['generate', '--seed', '-1'], /--seed=-/],
   [['generate', '--colour'], /--colour/],
   [['info', 'a', 'b'], /MODEL: expected at most one/],
   [['paint'], /command: expected generate, info or help, got 'paint'/],

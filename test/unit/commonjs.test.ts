@@ -29,3 +29,11 @@ test.each(['ddim-wasm', 'ddim-wasm/scheduler'])('%s alone loads no onnxruntime',
     console.log(Object.keys(require.cache).filter((path) => path.includes('onnxruntime')).length);`);
   expect(loaded).toBe('0');
 });
+
+test('a Generator of one entry serves the other', () => {
+  const printed = run(`
+    const { randnTensor } = require('ddim-wasm');
+    const { Generator } = require('ddim-wasm/scheduler');
+    console.log(randnTensor([1], new Generator(0)).data[0]);`);
+  expect(printed).toBe('1.5409960746765137');
+});
