@@ -203,6 +203,13 @@ export function checkGenerators(name: string, generator: unknown, batchSize: num
   return generator;
 }
 
+/** What `randnTensor` draws a shape from: one generator for all of it (a list of one counts), or one for each image. */
+export function checkSources(shape: readonly number[], generator: unknown): Generator | readonly Generator[] {
+  const alone = Array.isArray(generator) && generator.length === 1;
+  const checked = checkGenerators('generator', generator, alone ? 1 : (shape[0] ?? 1));
+  return alone ? ((checked as readonly Generator[])[0] as Generator) : checked;
+}
+
 /**
  * diffusers' `randn_tensor`: one generator draws the whole shape; a list draws (1, ...shape[1:]) each, in order.
  * A list of one draws the whole shape, as in diffusers.
@@ -210,10 +217,8 @@ export function checkGenerators(name: string, generator: unknown, batchSize: num
  */
 export function randnTensor(shape: readonly number[], generator: Generator | readonly Generator[]): Tensor {
   const dims = checkShape('shape', shape);
-  const alone = Array.isArray(generator) && generator.length === 1;
-  const checked = checkGenerators('generator', generator, alone ? 1 : (dims[0] ?? 1));
+  const checked = checkSources(dims, generator);
   if (isGenerator(checked)) return checked.randn(dims);
-  if (alone) return (checked[0] as Generator).randn(dims);
   const each = sizeOf(dims.slice(1));
   const data = new Float32Array(sizeOf(dims));
   checked.forEach((g, i) => {

@@ -110,10 +110,10 @@ function entries(config: unknown): [string, unknown][] {
 const known = new WeakSet<object>();
 
 /**
- * Checks settings given in camelCase or snake_case and fills in diffusers' defaults. `unknown` says what becomes of keys
+ * Checks settings given in camelCase or snake_case and fills in diffusers' defaults. `others` says what becomes of keys
  * that DDIM does not have: an error, or kept (and warned about where no scheduler of diffusers has them).
  */
-export function schedulerConfig(given: unknown, overrides: unknown, unknown: 'refuse' | 'keep'): SchedulerConfig {
+export function schedulerConfig(given: unknown, overrides: unknown, others: 'refuse' | 'keep'): SchedulerConfig {
   const replaced = entries(overrides);
   if (typeof given === 'object' && given !== null && known.has(given) && replaced.length === 0) {
     return given as SchedulerConfig;
@@ -127,7 +127,7 @@ export function schedulerConfig(given: unknown, overrides: unknown, unknown: 're
     const name = toCamel(key);
     if (Object.hasOwn(FIELDS, name)) {
       own[name] = FIELDS[name as keyof DDIMSchedulerConfig].check(name, value);
-    } else if (unknown === 'refuse') {
+    } else if (others === 'refuse') {
       throw new RangeError(`config: expected the keys ${Object.keys(FIELDS).join(', ')}, got ${describe(key)}`);
     } else {
       kept[key] = value;

@@ -4,7 +4,7 @@ import { fetchFile } from '../platform/fetch.js';
 
 // The files of a model: a directory or an http(s) URL, and paths below it.
 
-const isUrl = (path: string) => /^https?:\/\//.test(path);
+export const isUrl = (path: string): boolean => /^https?:\/\//.test(path);
 
 /** Joins a root and parts of a path; empty parts are left out. */
 export function join(root: string, ...parts: string[]): string {

@@ -54,7 +54,7 @@ export function kernels(): Arena {
   return arena;
 }
 
-/** Calls `body(start, count)` for each chunk of `n` elements from `from` on. */
-export function eachChunk(n: number, body: (start: number, count: number) => void, from = 0): void {
-  for (let start = from; start < from + n; start += CHUNK) body(start, Math.min(CHUNK, from + n - start));
+/** Calls `body(start, count)` for each chunk of `n` elements. */
+export function eachChunk(n: number, body: (start: number, count: number) => void): void {
+  for (let start = 0; start < n; start += CHUNK) body(start, Math.min(CHUNK, n - start));
 }

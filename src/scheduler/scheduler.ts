@@ -1,7 +1,7 @@
 import { checkBoolean, checkInteger, checkNumber, checkOptions, checkString, describe } from '../check.js';
 import type { Json } from '../config/json.js';
 import { type DDIMSchedulerConfig, type SchedulerConfig, schedulerConfig, schedulerJson } from '../config/scheduler.js';
-import { checkGenerators, freshGenerator, type Generator, randnTensor } from '../generator.js';
+import { checkSources, freshGenerator, type Generator, randnTensor } from '../generator.js';
 import { join, readJson, writeFile } from '../hub/files.js';
 import { checkTensor, sizeOf, type Tensor } from '../tensor.js';
 import { betaSchedule } from './schedule.js';
@@ -195,9 +195,7 @@ export class DDIMScheduler {
     checkBoolean('useClippedModelOutput', useClippedModelOutput);
     checkBoolean('returnDict', returnDict);
     if (given.varianceNoise !== undefined) checkTensor('varianceNoise', given.varianceNoise, sample);
-    if (given.generator !== undefined && !(Array.isArray(given.generator) && given.generator.length === 1)) {
-      checkGenerators('generator', given.generator, sample.shape[0] ?? 1);
-    }
+    if (given.generator !== undefined) checkSources(sample.shape, given.generator);
     const noise = eta > 0 ? this.#varianceNoise(sample, given) : undefined;
 
     const prevTimestep = timestep - Math.floor(this.config.numTrainTimesteps / this.numInferenceSteps);
@@ -277,7 +275,8 @@ export class DDIMScheduler {
       const alpha = this.#alphaCumprod(this.#checkTimestep(label, list[list.length === 1 ? 0 : i]));
       const a = Math.fround(Math.sqrt(alpha));
       const b = Math.fround(Math.sqrt(Math.fround(1 - alpha)));
-      mix(x.data, y.data, data, i * each, each, a, sign * b);
+      const image = (values: Float32Array) => values.subarray(i * each, (i + 1) * each);
+      mix(image(x.data), image(y.data), image(data), a, sign * b);
     }
     return { data, shape: [...x.shape] };
   }

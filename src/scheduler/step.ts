@@ -56,20 +56,19 @@ export function ddimStep(
   const k = kernels();
   if (config.thresholding) {
     const predOriginalSample = new Float32Array(n);
-    const batch = sample.shape[0] ?? 1;
-    for (let i = 0; i < batch; i++) {
+    const each = n / (sample.shape[0] ?? 1);
+    for (let from = 0; from < n; from += each) {
+      const image = (values: Float32Array) => values.subarray(from, from + each);
       thresholdedStep(
         k,
         config,
         c,
-        modelOutput.data,
-        sample.data,
-        noise,
+        image(modelOutput.data),
+        image(sample.data),
+        noise && image(noise),
         rederive,
-        predOriginalSample,
-        prevSample,
-        i * (n / batch),
-        n / batch,
+        image(predOriginalSample),
+        image(prevSample),
       );
     }
     return { prevSample, predOriginalSample };
@@ -116,9 +115,8 @@ function thresholdedStep(
   rederive: boolean,
   predOriginalSample: Float32Array,
   prevSample: Float32Array,
-  from: number,
-  n: number,
 ): void {
+  const n = sample.length;
   const [m, x, x0, , out] = k.buffers as [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
   const [pm, px, p0, pEps, pOut] = k.pointers as [number, number, number, number, number];
   const prediction = PREDICTION[config.predictionType];
@@ -127,58 +125,34 @@ function thresholdedStep(
     x.set(sample.subarray(start, start + count));
     k.predict(prediction, count, pm, px, p0, pEps, c.sqrtAlpha, c.sqrtBeta);
   };
-  eachChunk(
-    n,
-    (start, count) => {
-      load(start, count);
-      predOriginalSample.set(x0.subarray(0, count), start);
-    },
-    from,
-  );
-  const s = imageThreshold(
-    predOriginalSample.subarray(from, from + n),
-    config.dynamicThresholdingRatio,
-    config.sampleMaxValue,
-  );
-  eachChunk(
-    n,
-    (start, count) => {
-      load(start, count);
-      k.threshold(count, p0, s);
-      if (rederive) k.rederive(count, px, p0, pEps, c.sqrtAlpha, c.sqrtBeta);
-      k.combine(count, p0, pEps, pOut, c.sqrtAlphaPrev, c.direction);
-      if (noise) {
-        m.set(noise.subarray(start, start + count));
-        k.accumulate(count, pm, pOut, c.sigma);
-      }
-      predOriginalSample.set(x0.subarray(0, count), start);
-      prevSample.set(out.subarray(0, count), start);
-    },
-    from,
-  );
+  eachChunk(n, (start, count) => {
+    load(start, count);
+    predOriginalSample.set(x0.subarray(0, count), start);
+  });
+  const s = imageThreshold(predOriginalSample, config.dynamicThresholdingRatio, config.sampleMaxValue);
+  eachChunk(n, (start, count) => {
+    load(start, count);
+    k.threshold(count, p0, s);
+    if (rederive) k.rederive(count, px, p0, pEps, c.sqrtAlpha, c.sqrtBeta);
+    k.combine(count, p0, pEps, pOut, c.sqrtAlphaPrev, c.direction);
+    if (noise) {
+      m.set(noise.subarray(start, start + count));
+      k.accumulate(count, pm, pOut, c.sigma);
+    }
+    predOriginalSample.set(x0.subarray(0, count), start);
+    prevSample.set(out.subarray(0, count), start);
+  });
 }
 
-/** `a * x + b * y` over `n` elements from `from` on, into `out`. */
-export function mix(
-  x: Float32Array,
-  y: Float32Array,
-  out: Float32Array,
-  from: number,
-  n: number,
-  a: number,
-  b: number,
-): void {
+/** `a * x + b * y` into `out`, all of one length. */
+export function mix(x: Float32Array, y: Float32Array, out: Float32Array, a: number, b: number): void {
   const k = kernels();
   const [bx, by, result] = k.buffers as [Float32Array, Float32Array, Float32Array];
   const [px, py, pOut] = k.pointers as [number, number, number];
-  eachChunk(
-    n,
-    (start, count) => {
-      bx.set(x.subarray(start, start + count));
-      by.set(y.subarray(start, start + count));
-      k.combine(count, px, py, pOut, a, b);
-      out.set(result.subarray(0, count), start);
-    },
-    from,
-  );
+  eachChunk(out.length, (start, count) => {
+    bx.set(x.subarray(start, start + count));
+    by.set(y.subarray(start, start + count));
+    k.combine(count, px, py, pOut, a, b);
+    out.set(result.subarray(0, count), start);
+  });
 }

@@ -1,5 +1,6 @@
 import type * as ort from 'onnxruntime-web';
 import { platform } from '#platform';
+import { isUrl } from '../hub/files.js';
 
 /** Where a model runs. `wasm` is the same on every machine; the others say so where they are documented. */
 export type Device = 'wasm' | 'cpu' | 'cuda' | 'dml' | 'coreml';
@@ -25,7 +26,7 @@ export interface Runtime {
 /** Opens a session: one thread, so that the order of every sum, and with it every bit, is fixed. */
 export async function openSession(files: ModelFiles, device: Device): Promise<Runtime> {
   const native = NATIVE.has(device);
-  if (native && /^https?:/.test(files.path)) {
+  if (native && isUrl(files.path)) {
     throw new RangeError(`device: '${device}' needs a model in a directory, got ${files.path}; save it there first`);
   }
   const { InferenceSession, Tensor, env } = native ? await platform.onnxRuntimeNative() : await platform.onnxRuntime();
@@ -39,15 +40,13 @@ export async function openSession(files: ModelFiles, device: Device): Promise<Ru
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
-    externalData: [...files.externalData].map(([path, data]) => ({ path, data })),
   };
+  // onnxruntime-node finds external data beside the file; onnxruntime-web is given it.
+  const externalData = [...files.externalData].map(([path, data]) => ({ path, data }));
   try {
     const session = native
-      ? await InferenceSession.create(files.path, {
-          ...options,
-          externalData: undefined,
-        } as ort.InferenceSession.SessionOptions)
-      : await InferenceSession.create(files.model, options);
+      ? await InferenceSession.create(files.path, options)
+      : await InferenceSession.create(files.model, { ...options, externalData });
     return { Tensor, session };
   } catch (cause) {
     const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, ' ');
