@@ -1,4 +1,5 @@
 import { checkInteger, describe } from '../check.js';
+import { UNET_DEFAULTS } from './architecture.js';
 import { type Json, toCamel } from './json.js';
 
 /** Settings of a UNet2DModel that the pipeline reads; every other key of its config.json is kept, in camelCase. */
@@ -27,8 +28,11 @@ export function checkUNetConfig(name: string, config: unknown): UNetConfig {
   return config as UNetConfig;
 }
 
-/** A UNet's config.json in camelCase. */
+/** A UNet's config.json in camelCase, with diffusers' defaults. Its sample size may be null: the model takes any. */
 export function unetConfig(json: Json): UNetConfig {
-  const config = Object.fromEntries(Object.entries(json).map(([key, value]) => [toCamel(key), value]));
-  return Object.freeze(checkUNetConfig('config', config));
+  const given = Object.fromEntries(Object.entries(json).map(([key, value]) => [toCamel(key), value]));
+  const config = { ...UNET_DEFAULTS, ...given } as UNetConfig;
+  if (config.sampleSize === null) checkUNetConfig('config', { ...config, sampleSize: 1 });
+  else checkUNetConfig('config', config);
+  return Object.freeze(config);
 }
