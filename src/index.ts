@@ -1,6 +1,7 @@
 export type { DDIMSchedulerConfig, SchedulerConfig } from './config/scheduler.js';
 export type { UNetConfig } from './config/unet.js';
 export { Generator, randnTensor } from './generator.js';
+export type { DownloadProgress, HubOptions } from './hub/open.js';
 export { RawImage } from './image.js';
 export { makeImageGrid } from './image-grid.js';
 export {
@@ -13,7 +14,13 @@ export {
   type UNetLike,
 } from './pipeline.js';
 export type { ProgressBarConfig } from './platform/types.js';
-export { DDIMScheduler, type DDIMSchedulerOutput, type StepOptions } from './scheduler/scheduler.js';
+export {
+  DDIMScheduler,
+  type DDIMSchedulerOutput,
+  type SchedulerOptions,
+  type StepOptions,
+} from './scheduler/scheduler.js';
 export type { Tensor } from './tensor.js';
+export type { ClassLabels } from './unet/class-labels.js';
 export type { Device } from './unet/session.js';
-export { UNet2DModel, type UNetOptions } from './unet/unet.js';
+export { type ForwardOptions, UNet2DModel, type UNetOptions } from './unet/unet.js';

@@ -10,21 +10,24 @@ import {
   checkString,
   describe,
 } from './check.js';
-import { DIFFUSERS_VERSION, type Json, pythonJson } from './config/json.js';
+import type { Json } from './config/json.js';
 import { checkUNetConfig, type UNetConfig } from './config/unet.js';
 import { checkGenerators, freshGenerator, type Generator, randnTensor } from './generator.js';
-import { findFile, join, parseJson, writeFile } from './hub/files.js';
+import { join, writeFile } from './hub/files.js';
+import { findLayout, type Layout, MODEL_INDEX } from './hub/layout.js';
+import { HUB_OPTIONS, type HubOptions, openFolder } from './hub/open.js';
 import { channelsLast, denormalize, type RawImage, toRawImages } from './image.js';
 import type { ProgressBarConfig, Tick } from './platform/types.js';
 import { DDIMScheduler } from './scheduler/scheduler.js';
 import { checkTensor, type Tensor } from './tensor.js';
+import { type ClassLabels, checkClassLabels } from './unet/class-labels.js';
 import { DEVICES, type Device } from './unet/session.js';
-import { UNet2DModel } from './unet/unet.js';
+import { type ForwardOptions, UNet2DModel } from './unet/unet.js';
 
 /** Anything that can stand for a UNet: a configuration and a forward pass. */
 export interface UNetLike {
   readonly config: UNetConfig;
-  forward(sample: Tensor, timestep: number): Promise<{ sample: Tensor }>;
+  forward(sample: Tensor, timestep: number, options?: ForwardOptions): Promise<{ sample: Tensor }>;
   to?(device: Device): Promise<unknown>;
   savePretrained?(directory: string): Promise<void>;
   dispose?(): Promise<void>;
@@ -64,6 +67,8 @@ export interface GenerateOptions {
   returnDict?: boolean;
   /** x_T, [batchSize, C, H, W], in place of noise from the generator. */
   latents?: Tensor;
+  /** Classes of the images, for a model that has classes: one for all, or one for each image. */
+  classLabels?: ClassLabels;
   /** Called after each step; a promise is awaited. */
   onStep?: (step: GenerationStep) => void | Promise<void>;
   /** Stops the generation between two steps. */
@@ -75,13 +80,15 @@ export type OutputType = 'pil' | 'np' | 'pt';
 export type Images<O extends OutputType> = O extends 'pil' ? RawImage[] : Tensor;
 
 /** Options of `DDIMPipeline.fromPretrained`. */
-export interface PretrainedOptions {
+export interface PretrainedOptions extends HubOptions {
   /** Where the UNet runs. Default 'wasm'. */
   device?: Device;
   /** A scheduler in place of the saved one. */
   scheduler?: { readonly config: object };
   /** A UNet in place of the saved one. */
   unet?: UNetLike;
+  /** Which of several sets of weights: 'fp16' reads unet/diffusion_pytorch_model.fp16.safetensors. */
+  variant?: string;
 }
 
 const OPTIONS = [
@@ -93,6 +100,7 @@ const OPTIONS = [
   'outputType',
   'returnDict',
   'latents',
+  'classLabels',
   'onStep',
   'signal',
 ] as const;
@@ -126,26 +134,30 @@ export class DDIMPipeline {
   }
 
   /**
-   * Loads a pipeline from a directory or URL in diffusers' layout: `model_index.json`, `scheduler/` and `unet/`, or all
-   * files in one folder. Without an argument: the embedded model, 32 x 32 grey pictures of clothes.
+   * Loads a pipeline: a repository of the Hub, a directory or a URL. All layouts of diffusers are known: `model_index.json`
+   * with `scheduler/` and `unet/`, all files in one folder, a UNet alone (which gets diffusers' default schedule). Without
+   * a model: the embedded one, 32 x 32 grey pictures of clothes.
    * @throws {Error} a missing or broken file, by name, with what to do.
+   * @example const pipe = await DDIMPipeline.fromPretrained('google/ddpm-cifar10-32');
    */
-  static async fromPretrained(directoryOrUrl?: string, options: PretrainedOptions = {}): Promise<DDIMPipeline> {
-    if (directoryOrUrl !== undefined) checkString('model', directoryOrUrl);
-    const given = checkOptions<PretrainedOptions>('options', options, ['device', 'scheduler', 'unet']);
-    if (given.device !== undefined) checkOneOf('device', given.device, DEVICES);
-    if (directoryOrUrl === '') throw new RangeError('model: expected a directory or URL, got ""');
-    if (given.scheduler !== undefined) checkScheduler(given.scheduler);
-    if (given.unet !== undefined) checkUNet(given.unet);
-    const root = directoryOrUrl ?? platform.embeddedModel();
-    const layout = await findLayout(root);
-    const scheduler = given.scheduler ?? (await DDIMScheduler.fromPretrained(root, { subfolder: layout.scheduler }));
-    const unet =
-      given.unet ??
-      (await UNet2DModel.fromPretrained(root, {
-        subfolder: layout.unet,
-        ...(given.device && { device: given.device }),
-      }));
+  static async fromPretrained(model?: string, options: PretrainedOptions = {}): Promise<DDIMPipeline> {
+    if (model !== undefined) checkString('model', model);
+    const keys = ['device', 'scheduler', 'unet', 'variant', ...HUB_OPTIONS];
+    const given = checkOptions<PretrainedOptions>('options', options, keys);
+    const { device, scheduler: otherScheduler, unet: otherUNet, variant, ...hub } = given;
+    if (device !== undefined) checkOneOf('device', device, DEVICES);
+    if (variant !== undefined) checkString('variant', variant);
+    if (otherScheduler !== undefined) checkScheduler(otherScheduler);
+    if (otherUNet !== undefined) checkUNet(otherUNet);
+    const folder = await openFolder(model ?? platform.embeddedModel(), hub);
+    const layout = await findLayout(folder);
+    const scheduler = otherScheduler ?? toScheduler(layout);
+    const unet = otherUNet ?? (await UNet2DModel.fromFolder(layout.unet, { device, variant }));
+    if (unet.config.sampleSize === null) {
+      throw new Error(
+        `${layout.unet.label('config.json')}: its sample_size is null, so that no picture has a size; add it`,
+      );
+    }
     return new DDIMPipeline({ unet, scheduler });
   }
 
@@ -211,13 +223,7 @@ export class DDIMPipeline {
     if (!this.unet.savePretrained) throw new TypeError('unet: expected one that can be saved (with `savePretrained`)');
     await this.unet.savePretrained(join(directory, 'unet'));
     await this.scheduler.savePretrained(join(directory, 'scheduler'));
-    const index = {
-      _class_name: 'DDIMPipeline',
-      _diffusers_version: DIFFUSERS_VERSION,
-      scheduler: ['diffusers', 'DDIMScheduler'],
-      unet: ['diffusers', 'UNet2DModel'],
-    };
-    await writeFile(join(directory, 'model_index.json'), pythonJson(index));
+    await writeFile(join(directory, 'model_index.json'), MODEL_INDEX);
   }
 
   /** Frees the UNet. */
@@ -244,6 +250,7 @@ export class DDIMPipeline {
     if ((options.outputType ?? 'pil') === 'pil' && ![1, 3, 4].includes(inChannels)) {
       throw new RangeError(`outputType: expected 'np' or 'pt' for images of ${inChannels} channels, got 'pil'`);
     }
+    checkClassLabels(this.unet.config, options.classLabels, batchSize);
     checkFunction('onStep', onStep);
     checkSignal('signal', signal)?.throwIfAborted();
     const sides = typeof sampleSize === 'number' ? [sampleSize, sampleSize] : sampleSize;
@@ -252,7 +259,8 @@ export class DDIMPipeline {
     checkGenerators('generator', from, batchSize);
     if (latents !== undefined) checkTensor('latents', latents, { data: new Float32Array(0), shape });
     const start = latents ?? randnTensor(shape, from);
-    return { start, generator: from, eta, numInferenceSteps, useClippedModelOutput };
+    const forward = options.classLabels === undefined ? {} : { classLabels: options.classLabels };
+    return { start, generator: from, eta, numInferenceSteps, useClippedModelOutput, forward };
   }
 
   async #run(
@@ -278,7 +286,7 @@ export class DDIMPipeline {
   /** The loop of DDIMPipeline.__call__. */
   async *#steps(run: Run, signal: AbortSignal | undefined): AsyncGenerator<GenerationStep, void> {
     const { unet, scheduler } = this;
-    const { eta, generator, useClippedModelOutput, numInferenceSteps } = run;
+    const { eta, generator, useClippedModelOutput, numInferenceSteps, forward } = run;
     scheduler.setTimesteps(numInferenceSteps);
     const { timesteps } = scheduler;
     let latents = run.start;
@@ -287,7 +295,7 @@ export class DDIMPipeline {
       await platform.turn();
       signal?.throwIfAborted();
       const sample = latents;
-      const prediction = (await unet.forward(sample, timestep))?.sample;
+      const prediction = (await unet.forward(sample, timestep, forward))?.sample;
       signal?.throwIfAborted();
       // Another generation may have set its own steps while this one waited.
       scheduler.setTimesteps(numInferenceSteps);
@@ -335,25 +343,18 @@ interface Run {
   eta: number;
   numInferenceSteps: number;
   useClippedModelOutput: boolean;
+  forward: ForwardOptions;
 }
 
-/** Where the parts of a pipeline lie: in folders of their own, or all in one. */
-async function findLayout(root: string): Promise<{ scheduler: string; unet: string }> {
-  const indexPath = join(root, 'model_index.json');
-  const index = await findFile(indexPath);
-  if (index) {
-    const parts = parseJson(indexPath, index);
-    if (!('unet' in parts) || !('scheduler' in parts) || 'vae' in parts) {
-      const { _class_name: name } = parts;
-      throw new Error(
-        `${indexPath}: expected a DDIMPipeline or DDPMPipeline (unet and scheduler), got ${describe(name)}`,
-      );
-    }
-    return { scheduler: 'scheduler', unet: 'unet' };
+/** The scheduler of a pipeline; a UNet alone gets the schedule that diffusers trains with unless told otherwise. */
+export function toScheduler({ scheduler, unet }: Layout): DDIMScheduler {
+  if (!scheduler) {
+    console.warn(`${unet.name}: has no scheduler_config.json; taking DDIMScheduler's defaults (1000 linear betas)`);
+    return new DDIMScheduler();
   }
-  if (await findFile(join(root, 'scheduler_config.json'))) return { scheduler: '', unet: '' };
-  throw new Error(
-    `${indexPath}: no such file, nor a scheduler_config.json beside it; expected a pipeline as diffusers saves it. ` +
-      'Check the path; a model of the Hub has to be downloaded first, with unet/model.onnx beside its weights',
-  );
+  try {
+    return DDIMScheduler.fromConfig(scheduler.json);
+  } catch (cause) {
+    throw new Error(`${scheduler.label}: ${(cause as Error).message}`, { cause });
+  }
 }

@@ -1,8 +1,8 @@
 import { platform } from '#platform';
 import { type Json, parsePythonJson } from '../config/json.js';
-import { fetchFile } from '../platform/fetch.js';
+import { checkJsonText } from '../config/json-text.js';
 
-// The files of a model: a directory or an http(s) URL, and paths below it.
+// Paths, JSON files, and writing.
 
 export const isUrl = (path: string): boolean => /^https?:\/\//.test(path);
 
@@ -11,23 +11,17 @@ export function join(root: string, ...parts: string[]): string {
   return [root.replace(/(?<=.)\/+$/, ''), ...parts].filter(Boolean).join('/');
 }
 
-/** A file's bytes, or undefined where there is none. */
-export function findFile(path: string): Promise<Uint8Array | undefined> {
-  return isUrl(path) ? fetchFile(path) : platform.readFile(path);
-}
-
-/** A file's bytes; an error that names it and says what to do where there is none. */
-export async function readFile(path: string, advice: string): Promise<Uint8Array> {
-  const bytes = await findFile(path);
-  if (!bytes) throw new Error(`${path}: no such file; ${advice}`);
-  return bytes;
-}
+/** Largest configuration: one with 16,384 betas written out takes 0.4 MB. */
+const MAX_JSON = 4 * 2 ** 20;
 
 /** Parses JSON bytes that hold one object, as Python's json does. */
 export function parseJson(path: string, bytes: Uint8Array): Json {
   let json: unknown;
   try {
-    json = parsePythonJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    if (bytes.length > MAX_JSON) throw new Error(`${bytes.length} bytes, over the limit of ${MAX_JSON}`);
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    checkJsonText(text);
+    json = parsePythonJson(text);
   } catch (cause) {
     throw new Error(`${path}: not a valid JSON file (${(cause as Error).message}); fetch it again`, { cause });
   }
@@ -39,11 +33,6 @@ export function parseJson(path: string, bytes: Uint8Array): Json {
 
 /** What to do about a missing configuration. */
 export const MODEL_ADVICE = 'expected a model as diffusers saves it; check the path';
-
-/** A JSON file of diffusers' layout. */
-export async function readJson(path: string): Promise<Json> {
-  return parseJson(path, await readFile(path, MODEL_ADVICE));
-}
 
 /** Writes a file whole or not at all, with its directories. */
 export async function writeFile(path: string, content: Uint8Array | string): Promise<void> {

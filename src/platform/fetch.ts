@@ -1,17 +1,17 @@
 /** A file over HTTP, or undefined where the server has none. */
-export async function fetchFile(url: string): Promise<Uint8Array | undefined> {
-  let response: Response;
+export async function fetchFile(
+  url: string,
+  options: { fetch?: typeof fetch; signal?: AbortSignal } = {},
+): Promise<Uint8Array | undefined> {
+  const { fetch: request = fetch, signal } = options;
   try {
-    response = await fetch(url);
+    const response = await request(url, signal ? { signal } : {});
+    if (response.status === 404 || response.status === 410) return undefined;
+    if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`.trim());
+    return new Uint8Array(await response.arrayBuffer());
   } catch (cause) {
-    throw new Error(
-      `${url}: could not be fetched (${(cause as Error).message}); check the address and the connection`,
-      {
-        cause,
-      },
-    );
+    signal?.throwIfAborted();
+    const reason = (cause as Error).message;
+    throw new Error(`${url}: could not be fetched (${reason}); check the address and the connection`, { cause });
   }
-  if (response.status === 404 || response.status === 410) return undefined;
-  if (!response.ok) throw new Error(`${url}: the server answered ${response.status} ${response.statusText}`);
-  return new Uint8Array(await response.arrayBuffer());
 }

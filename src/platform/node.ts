@@ -1,5 +1,5 @@
 // What Node (and Deno and Bun, through their Node layer) offer. platform/web.ts is its twin.
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Platform, ProgressBarConfig, Tick } from './types.js';
@@ -37,6 +37,10 @@ export const platform: Platform = {
       throw new Error(`${path}: cannot be read (${(error as Error).message})`, { cause: error });
     }
   },
+
+  isFile: async (path) => (await stat(path).catch(() => undefined))?.isFile() ?? false,
+  isDirectory: async (path) => (await stat(path).catch(() => undefined))?.isDirectory() ?? false,
+  env: (name) => process.env[name] || undefined,
 
   async writeFile(path, content) {
     const temporary = `${path}.${process.pid}.tmp`;

@@ -19,6 +19,10 @@ export interface Platform {
   embeddedModel(): string;
   /** A file's bytes, or undefined where there is none. */
   readFile(path: string): Promise<Uint8Array | undefined>;
+  isFile(path: string): Promise<boolean>;
+  isDirectory(path: string): Promise<boolean>;
+  /** A variable of the environment; an empty one counts as none. */
+  env(name: string): string | undefined;
   /** Writes a file whole or not at all, with its directories. */
   writeFile(path: string, content: Uint8Array | string): Promise<void>;
   onnxRuntime(): Promise<typeof ort>;

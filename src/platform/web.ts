@@ -6,6 +6,9 @@ export const platform: Platform = {
   // dist/esm/platform: the package is three levels up.
   embeddedModel: () => new URL('../../../models/fashion-mnist', import.meta.url).href,
   readFile: (path) => fetchFile(path),
+  isFile: async (path) => (await fetch(path, { method: 'HEAD' })).ok,
+  isDirectory: async () => false,
+  env: () => undefined,
   async writeFile(path) {
     throw new Error(`${path}: there is no file system here; use toBlob() or toPNG() and offer a download`);
   },

@@ -2,7 +2,8 @@ import { checkBoolean, checkInteger, checkNumber, checkOptions, checkString, des
 import type { Json } from '../config/json.js';
 import { type DDIMSchedulerConfig, type SchedulerConfig, schedulerConfig, schedulerJson } from '../config/scheduler.js';
 import { checkSources, freshGenerator, type Generator, randnTensor } from '../generator.js';
-import { join, readJson, writeFile } from '../hub/files.js';
+import { join, MODEL_ADVICE, parseJson, writeFile } from '../hub/files.js';
+import type { HubOptions } from '../hub/open.js';
 import { checkTensor, sizeOf, type Tensor } from '../tensor.js';
 import { betaSchedule } from './schedule.js';
 import { ddimCoefficients, ddimStep, mix } from './step.js';
@@ -44,6 +45,12 @@ const COMPATIBLES = [
   'PNDMScheduler',
   'UniPCMultistepScheduler',
 ] as const;
+
+/** Options of `DDIMScheduler.fromPretrained`. */
+export interface SchedulerOptions extends HubOptions {
+  /** Folder below the model's own, such as 'scheduler'. */
+  subfolder?: string;
+}
 
 /**
  * Denoising Diffusion Implicit Models (Song, Meng, Ermon 2021, arXiv:2010.02502): `DDIMScheduler` of diffusers 0.26.3,
@@ -112,20 +119,28 @@ export class DDIMScheduler {
   }
 
   /**
-   * Reads `scheduler_config.json` of a directory.
+   * Reads `scheduler_config.json` of a repository of the Hub, a directory or a URL.
    * @throws {Error} a missing or broken file, by name.
    * @example await DDIMScheduler.fromPretrained('my-model', { subfolder: 'scheduler' })
    */
-  static async fromPretrained(directory: string, options: { subfolder?: string } = {}): Promise<DDIMScheduler> {
-    checkString('directory', directory);
-    const { subfolder = '' } = checkOptions<{ subfolder?: string }>('options', options, ['subfolder']);
-    checkString('subfolder', subfolder);
-    const path = join(directory, subfolder, 'scheduler_config.json');
-    const json = await readJson(path);
+  static async fromPretrained(model: string, options: SchedulerOptions = {}): Promise<DDIMScheduler> {
+    checkString('model', model);
+    // What reads models is loaded with the first one: a scheduler needs none of it.
+    const { HUB_OPTIONS, openFolder } = await import('../hub/open.js');
+    const { subfolder = '', ...hub } = checkOptions<SchedulerOptions>('options', options, [
+      'subfolder',
+      ...HUB_OPTIONS,
+    ]);
+    const path = join(checkString('subfolder', subfolder), 'scheduler_config.json');
+    const folder = await openFolder(model, hub);
+    const label = folder.label(path);
+    const bytes = await folder.find(path);
+    if (!bytes) throw new Error(`${label}: no such file; ${MODEL_ADVICE}`);
+    const json = parseJson(label, bytes);
     try {
       return DDIMScheduler.fromConfig(json);
     } catch (cause) {
-      throw new Error(`${path}: ${(cause as Error).message}`, { cause });
+      throw new Error(`${label}: ${(cause as Error).message}`, { cause });
     }
   }
 

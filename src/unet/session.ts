@@ -1,6 +1,6 @@
 import type * as ort from 'onnxruntime-web';
 import { platform } from '#platform';
-import { isUrl } from '../hub/files.js';
+import type { Model } from './model.js';
 
 /** Where a model runs. `wasm` is the same on every machine; the others say so where they are documented. */
 export type Device = 'wasm' | 'cpu' | 'cuda' | 'dml' | 'coreml';
@@ -8,27 +8,14 @@ export type Device = 'wasm' | 'cpu' | 'cuda' | 'dml' | 'coreml';
 export const DEVICES: readonly Device[] = ['wasm', 'cpu', 'cuda', 'dml', 'coreml'];
 const NATIVE: ReadonlySet<Device> = new Set(['cpu', 'cuda', 'dml', 'coreml']);
 
-/** A model's files: its configuration, its graph and what the graph's external data lie in. */
-export interface ModelFiles {
-  /** Where model.onnx came from. */
-  readonly path: string;
-  readonly config: Uint8Array;
-  readonly model: Uint8Array;
-  readonly externalData: ReadonlyMap<string, Uint8Array>;
-  readonly parameters: number;
-}
-
 export interface Runtime {
   readonly Tensor: typeof ort.Tensor;
   readonly session: ort.InferenceSession;
 }
 
 /** Opens a session: one thread, so that the order of every sum, and with it every bit, is fixed. */
-export async function openSession(files: ModelFiles, device: Device): Promise<Runtime> {
+export async function openSession(model: Model, device: Device): Promise<Runtime> {
   const native = NATIVE.has(device);
-  if (native && isUrl(files.path)) {
-    throw new RangeError(`device: '${device}' needs a model in a directory, got ${files.path}; save it there first`);
-  }
   const { InferenceSession, Tensor, env } = native ? await platform.onnxRuntimeNative() : await platform.onnxRuntime();
   if (!native) {
     env.wasm.numThreads = 1;
@@ -41,18 +28,32 @@ export async function openSession(files: ModelFiles, device: Device): Promise<Ru
     interOpNumThreads: 1,
     logSeverityLevel: 3,
   };
-  // onnxruntime-node finds external data beside the file; onnxruntime-web is given it.
-  const externalData = [...files.externalData].map(([path, data]) => ({ path, data }));
   try {
     const session = native
-      ? await InferenceSession.create(files.path, options)
-      : await InferenceSession.create(files.model, { ...options, externalData });
+      ? await createNative(InferenceSession, model, device, options)
+      : await InferenceSession.create(model.graph, {
+          ...options,
+          externalData: [...model.externalData].map(([path, data]) => ({ path, data })),
+        });
     return { Tensor, session };
   } catch (cause) {
+    if (cause instanceof RangeError) throw cause;
     const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, ' ');
-    const parts = [files.path, ...files.externalData.keys()].join(' with ');
+    const parts = [model.label, ...model.externalData.keys()].join(' with ');
     throw new Error(`${parts}: onnxruntime could not load it on '${device}'; fetch or export it again (${reason})`, {
       cause,
     });
   }
+}
+
+/** onnxruntime-node finds external data only beside a file on disk: a graph that was built here takes its weights within. */
+function createNative(
+  factory: typeof ort.InferenceSession,
+  model: Model,
+  device: Device,
+  options: ort.InferenceSession.SessionOptions,
+): Promise<ort.InferenceSession> {
+  if (model.embed) return factory.create(model.embed(), options);
+  if (model.path !== undefined) return factory.create(model.path, options);
+  throw new RangeError(`device: '${device}' needs a model in a directory, got ${model.label}; save it there first`);
 }

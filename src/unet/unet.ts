@@ -1,48 +1,61 @@
 import type * as ort from 'onnxruntime-web';
 import { checkInteger, checkOneOf, checkOptions, checkString } from '../check.js';
 import { type UNetConfig, unetConfig } from '../config/unet.js';
-import { join, MODEL_ADVICE, parseJson, readFile, writeFile } from '../hub/files.js';
+import { type Folder, sub } from '../hub/folder.js';
+import { HUB_OPTIONS, type HubOptions, openFolder } from '../hub/open.js';
 import { checkTensor, type Tensor } from '../tensor.js';
+import { type ClassLabels, checkClassLabels } from './class-labels.js';
 import { fromHalf, toHalf } from './half.js';
-import { readOnnxFile } from './onnx-file.js';
-import { DEVICES, type Device, type ModelFiles, openSession, type Runtime } from './session.js';
+import { type Model, type ModelSource, readModel, readSource, saveModel } from './model.js';
+import { DEVICES, type Device, openSession, type Runtime } from './session.js';
 
 /** Options of `UNet2DModel.fromPretrained`. */
-export interface UNetOptions {
-  /** Folder below the directory, such as 'unet'. */
+export interface UNetOptions extends HubOptions {
+  /** Folder below the model's own, such as 'unet'. */
   subfolder?: string;
   /** Where it runs. Default 'wasm', the only device that gives the same bits on every machine. */
   device?: Device;
+  /** Which of several sets of weights: 'fp16' reads diffusion_pytorch_model.fp16.safetensors. */
+  variant?: string;
+}
+
+/** Options of a forward pass. */
+export interface ForwardOptions {
+  /** Classes of the images, for a model that has classes. */
+  classLabels?: ClassLabels;
 }
 
 interface Inputs {
   sample: ort.InferenceSession.TensorValueMetadata;
   timestep: ort.InferenceSession.TensorValueMetadata;
+  labels: ort.InferenceSession.TensorValueMetadata | undefined;
   output: string;
 }
 
 const NUMERIC = ['float32', 'float16', 'float64', 'int64', 'int32'];
 
-/** Tells sample from timestep: by diffusers' names, else the one of rank 4 is the sample. */
+/** Tells the inputs apart: by diffusers' names, else the one of rank 4 is the sample. */
 function identify(path: string, session: ort.InferenceSession): Inputs {
   const inputs = session.inputMetadata.filter((input) => input.isTensor);
   const named = (name: string) => inputs.find((input) => input.name === name);
   const sample = named('sample') ?? inputs.find((input) => input.shape.length === 4);
-  const timestep = named('timestep') ?? inputs.find((input) => input !== sample && input.shape.length <= 1);
+  const labels = named('class_labels');
+  const timestep =
+    named('timestep') ?? inputs.find((input) => input !== sample && input !== labels && input.shape.length <= 1);
   const listed = session.inputNames.join(', ');
   if (!sample || !timestep) {
     throw new Error(`${path}: expected the inputs sample (rank 4) and timestep, got ${listed}`);
   }
-  if (session.inputNames.length !== 2) {
-    throw new Error(`${path}: expected two inputs, sample and timestep, got ${listed}`);
+  if (session.inputNames.length !== (labels ? 3 : 2)) {
+    throw new Error(`${path}: expected the inputs sample, timestep and perhaps class_labels, got ${listed}`);
   }
-  for (const input of [sample, timestep]) {
+  for (const input of labels ? [sample, timestep, labels] : [sample, timestep]) {
     if (!NUMERIC.includes(input.type) || (input === sample && !input.type.startsWith('float'))) {
       throw new Error(`${path}: the input ${input.name} has the type ${input.type}, which is not supported`);
     }
   }
   const output = session.outputNames.includes('out_sample') ? 'out_sample' : (session.outputNames[0] as string);
-  return { sample, timestep, output };
+  return { sample, timestep, labels, output };
 }
 
 /**
@@ -55,59 +68,61 @@ function identify(path: string, session: ort.InferenceSession): Inputs {
 export class UNet2DModel {
   /** config.json, in camelCase. */
   readonly config: UNetConfig;
-  readonly #files: ModelFiles;
+  /** Number of weights. */
+  readonly numParameters: number;
+  /** Bytes of the graph and of the files that its weights lie in. */
+  readonly numBytes: number;
+  readonly #source: ModelSource;
+  readonly #label: string;
   #device: Device;
   #runtime: Runtime | undefined;
   #inputs: Inputs;
 
-  private constructor(config: UNetConfig, files: ModelFiles, device: Device, runtime: Runtime) {
-    if (!files) throw new TypeError('UNet2DModel: load one with UNet2DModel.fromPretrained');
+  private constructor(source: ModelSource, config: UNetConfig, model: Model, device: Device, runtime: Runtime) {
+    if (!source) throw new TypeError('UNet2DModel: load one with UNet2DModel.fromPretrained');
     this.config = config;
-    this.#files = files;
+    this.numParameters = model.parameters;
+    this.numBytes = [...model.externalData.values()].reduce((sum, bytes) => sum + bytes.length, model.graph.length);
+    this.#source = source;
+    this.#label = model.label;
     this.#device = device;
     this.#runtime = runtime;
-    this.#inputs = identify(files.path, runtime.session);
+    this.#inputs = identify(model.label, runtime.session);
   }
 
   /**
-   * Loads `config.json` and `model.onnx` (with the files of its external data) from a directory or URL.
-   * @throws {Error} a missing or broken file, by name.
+   * Loads a UNet from a repository of the Hub, a directory or a URL: `config.json` and either `model.onnx`, used as it is,
+   * or a checkpoint as diffusers saves it (`diffusion_pytorch_model.safetensors`, sharded or not, or `.bin`), from which
+   * the graph is built.
+   * @throws {Error} a missing or broken file, by name. @throws {RangeError} a setting that is not supported, by name.
+   * @example const unet = await UNet2DModel.fromPretrained('google/ddpm-cifar10-32');
    */
-  static async fromPretrained(directoryOrUrl: string, options: UNetOptions = {}): Promise<UNet2DModel> {
-    checkString('directory', directoryOrUrl);
-    const { subfolder = '', device = 'wasm' } = checkOptions<UNetOptions>('options', options, ['subfolder', 'device']);
+  static async fromPretrained(model: string, options: UNetOptions = {}): Promise<UNet2DModel> {
+    checkString('model', model);
+    const given = checkOptions<UNetOptions>('options', options, ['subfolder', 'device', 'variant', ...HUB_OPTIONS]);
+    const { subfolder = '', device = 'wasm', variant, ...hub } = given;
     checkString('subfolder', subfolder);
     checkOneOf('device', device, DEVICES);
-    const root = join(directoryOrUrl, subfolder);
-    const configPath = join(root, 'config.json');
-    const configBytes = await readFile(configPath, MODEL_ADVICE);
-    const json = parseJson(configPath, configBytes);
+    if (variant !== undefined) checkString('variant', variant);
+    const folder = await openFolder(model, hub);
+    return UNet2DModel.fromFolder(subfolder === '' ? folder : sub(folder, subfolder), { device, variant });
+  }
+
+  /**
+   * The same, from a folder that is open.
+   * @internal
+   */
+  static async fromFolder(folder: Folder, options: Pick<UNetOptions, 'device' | 'variant'>): Promise<UNet2DModel> {
+    const { device = 'wasm', variant } = options;
+    const source = await readSource(folder, variant);
     let config: UNetConfig;
     try {
-      config = unetConfig(json);
+      config = unetConfig(source.json);
     } catch (cause) {
-      throw new Error(`${configPath}: ${(cause as Error).message}`, { cause });
+      throw new Error(`${folder.label('config.json')}: ${(cause as Error).message}`, { cause });
     }
-    const path = join(root, 'model.onnx');
-    const model = await readFile(path, 'export the UNet to ONNX (inputs sample and timestep, output out_sample)');
-    const { externalData: names, parameters } = readOnnxFile(path, model);
-    const externalData = new Map<string, Uint8Array>();
-    for (const name of names) {
-      externalData.set(name, await readFile(join(root, name), `${path} keeps its weights there`));
-    }
-    const files = { path, config: configBytes, model, externalData, parameters };
-    return new UNet2DModel(config, files, device, await openSession(files, device));
-  }
-
-  /** Number of weights. */
-  get numParameters(): number {
-    return this.#files.parameters;
-  }
-
-  /** Bytes of the model's files. */
-  get numBytes(): number {
-    const external = [...this.#files.externalData.values()].reduce((sum, bytes) => sum + bytes.length, 0);
-    return this.#files.model.length + external;
+    const model = await readModel(source);
+    return new UNet2DModel(source, config, model, device, await openSession(model, device));
   }
 
   /** Where the model runs. */
@@ -121,7 +136,7 @@ export class UNet2DModel {
    * @returns the prediction, [N, C, H, W].
    * @throws {TypeError|RangeError} a wrong argument. @throws {Error} after `dispose`.
    */
-  async forward(sample: Tensor, timestep: number): Promise<{ sample: Tensor }> {
+  async forward(sample: Tensor, timestep: number, options: ForwardOptions = {}): Promise<{ sample: Tensor }> {
     checkTensor('sample', sample);
     if (sample.shape.length !== 4 || sample.shape[1] !== this.config.inChannels || sample.data.length === 0) {
       throw new RangeError(
@@ -129,33 +144,36 @@ export class UNet2DModel {
       );
     }
     checkInteger('timestep', timestep, -0x80000000, 0x7fffffff);
+    const { classLabels } = checkOptions<ForwardOptions>('options', options, ['classLabels']);
+    const batch = sample.shape[0] as number;
+    const labels = checkClassLabels(this.config, classLabels, batch);
     const { Tensor: OrtTensor, session } = this.#open();
-    const { sample: sampleInput, timestep: timeInput, output } = this.#inputs;
+    const { sample: sampleInput, timestep: timeInput, labels: labelInput, output } = this.#inputs;
 
-    const make = (type: string, values: Float32Array, dims: readonly number[]): ort.Tensor => {
-      if (type === 'int64')
-        return new OrtTensor(
-          'int64',
-          BigInt64Array.from(values, (v) => BigInt(v)),
-          dims,
-        );
+    const make = (type: string, values: Float32Array | number[], dims: readonly number[]): ort.Tensor => {
+      if (type === 'int64') return new OrtTensor('int64', BigInt64Array.from(values as number[], BigInt), dims);
       if (type === 'int32') return new OrtTensor('int32', Int32Array.from(values), dims);
       if (type === 'float64') return new OrtTensor('float64', Float64Array.from(values), dims);
-      if (type === 'float16') return new OrtTensor('float16', toHalf(values), dims);
-      return new OrtTensor('float32', values, dims);
+      const floats = Array.isArray(values) ? Float32Array.from(values) : values;
+      if (type === 'float16') return new OrtTensor('float16', toHalf(floats), dims);
+      return new OrtTensor('float32', floats, dims);
     };
     // The timestep is a scalar, one for all, or one for each image.
     const [count] = timeInput.shape;
-    const times = count === undefined ? [] : [count === 1 ? 1 : (sample.shape[0] as number)];
-    const feeds = {
+    const times = count === undefined ? [] : [count === 1 ? 1 : batch];
+    const feeds: Record<string, ort.Tensor> = {
       [sampleInput.name]: make(sampleInput.type, sample.data, sample.shape),
-      [timeInput.name]: make(timeInput.type, new Float32Array(times[0] ?? 1).fill(timestep), times),
+      [timeInput.name]: make(timeInput.type, new Array(times[0] ?? 1).fill(timestep), times),
     };
+    if (labelInput && labels) {
+      const { data, shape } = Array.isArray(labels) ? { data: labels, shape: [batch] } : labels;
+      feeds[labelInput.name] = make(labelInput.type, data, shape);
+    }
     const result = await session.run(feeds).then(
       (outputs) => outputs[output] as ort.Tensor,
       (cause: unknown) => {
         const reason = String((cause as Error)?.message ?? cause).replace(/\s+/g, ' ');
-        throw new Error(`${this.#files.path}: failed on a sample of [${sample.shape.join(', ')}] (${reason})`, {
+        throw new Error(`${this.#label}: failed on a sample of [${sample.shape.join(', ')}] (${reason})`, {
           cause,
         });
       },
@@ -177,20 +195,35 @@ export class UNet2DModel {
     checkOneOf('device', device, DEVICES);
     const old = this.#open();
     if (device === this.#device) return this;
-    const runtime = await openSession(this.#files, device);
-    this.#inputs = identify(this.#files.path, runtime.session);
+    const runtime = await openSession(await readModel(this.#source), device);
+    this.#inputs = identify(this.#label, runtime.session);
     this.#runtime = runtime;
     this.#device = device;
     await old.session.release();
     return this;
   }
 
-  /** Copies the model's files into a directory: config.json, model.onnx and its external data, unchanged. */
+  /**
+   * Writes the model in diffusers' layout: config.json and its weights as one `diffusion_pytorch_model.safetensors`, or
+   * the `model.onnx` that it came as. diffusers reads it, and so does `fromPretrained`.
+   */
   async savePretrained(directory: string): Promise<void> {
     checkString('directory', directory);
-    await writeFile(join(directory, 'config.json'), this.#files.config);
-    await writeFile(join(directory, 'model.onnx'), this.#files.model);
-    for (const [name, bytes] of this.#files.externalData) await writeFile(join(directory, name), bytes);
+    await saveModel(this.#source, directory);
+  }
+
+  /**
+   * The model as one ONNX file of standard operators, weights within, for any ONNX runtime. Inputs: `sample` float32
+   * [batch, C, height, width], `timestep` int64 [batch] or [1], and `class_labels` where the model has classes. Output:
+   * `out_sample`.
+   * @throws {RangeError} more weights than the 2 GiB that one file holds.
+   * @example await writeFile('model.onnx', await unet.toOnnx());
+   */
+  async toOnnx(): Promise<Uint8Array> {
+    const { embed, graph, externalData } = await readModel(this.#source);
+    if (embed) return embed();
+    if (externalData.size === 0) return graph;
+    throw new RangeError(`${this.#label}: keeps its weights in other files already; copy it with savePretrained`);
   }
 
   /** Frees the session. Calling it again does nothing. */

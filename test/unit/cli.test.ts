@@ -123,7 +123,7 @@ test.each([
   [['generate', '--seed', '-1'], /--seed=-/],
   [['generate', '--colour'], /--colour/],
   [['info', 'a', 'b'], /MODEL: expected at most one/],
-  [['paint'], /command: expected generate, info or help, got 'paint'/],
+  [['paint'], /command: expected generate, info, convert or help, got 'paint'/],
 ])('%j: one line and exit code 1', async (args, message) => {
   await withDirectory(async (directory) => {
     const { code, stdout, stderr } = await run(directory, ...args);

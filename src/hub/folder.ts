@@ -1,0 +1,42 @@
+/**
+ * The files of a model, wherever they lie: a directory, a URL, a repository of the Hub. Paths are relative and use '/'.
+ */
+export interface Folder {
+  /** How messages name it. */
+  readonly name: string;
+  /** How messages name a file in it. */
+  label(path: string): string;
+  /** A file's bytes, or undefined where there is none. The caller must not write to them. */
+  find(path: string): Promise<Uint8Array | undefined>;
+  /** Whether there is such a file, without fetching it where the place can tell. */
+  has(path: string): Promise<boolean>;
+  /** The file's place on disk, fetched if need be; undefined where there is none (a browser, a URL). */
+  locate(path: string): Promise<string | undefined>;
+  /** Says which files will be read next: they are fetched side by side, and count in one total of the progress. */
+  expect(paths: readonly string[]): Promise<void>;
+}
+
+/**
+ * Checks a path that came from a file, such as an index of shards.
+ * @throws {Error} one that leads out of the folder.
+ */
+export function checkPath(path: string): string {
+  const parts = path.split('/');
+  const inside = parts.every((part) => part !== '' && part !== '.' && part !== '..');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+  if (inside && !/[\\\u0000-\u001f:]/.test(path)) return path;
+  throw new Error(`refused the path ${JSON.stringify(path.slice(0, 200))}, which leads out of the model's folder`);
+}
+
+/** A folder within a folder. */
+export function sub(folder: Folder, path: string): Folder {
+  const inner = (file: string) => `${checkPath(path)}/${checkPath(file)}`;
+  return {
+    name: folder.label(path),
+    label: (file) => folder.label(inner(file)),
+    find: (file) => folder.find(inner(file)),
+    has: (file) => folder.has(inner(file)),
+    locate: (file) => folder.locate(inner(file)),
+    expect: (files) => folder.expect(files.map(inner)),
+  };
+}

@@ -1,0 +1,16 @@
+import { platform } from '#platform';
+import { join } from './files.js';
+import { checkPath, type Folder } from './folder.js';
+
+/** The files of a directory. */
+export function openDirectory(root: string): Folder {
+  const place = (path: string) => join(root, checkPath(path));
+  return {
+    name: root,
+    label: (path) => join(root, path),
+    find: (path) => platform.readFile(place(path)),
+    has: (path) => platform.isFile(place(path)),
+    locate: async (path) => ((await platform.isFile(place(path))) ? place(path) : undefined),
+    expect: async () => {},
+  };
+}

@@ -1,0 +1,53 @@
+import { type UNetArchitecture, unetArchitecture } from '../config/architecture.js';
+import { buildGraph, type UNetGraph } from './graph/build.js';
+import type { Model, ModelSource } from './model.js';
+import { readWeights } from './weights/read.js';
+import { writeSafetensors } from './weights/safetensors.js';
+import type { Weights } from './weights/weights.js';
+
+// Models that come as weights: read, and the graph built. Loaded with the first one.
+
+const read = ({ folder, variant }: ModelSource): Promise<Weights> =>
+  readWeights(folder, variant === undefined ? {} : { variant });
+
+/** @throws {RangeError} a configuration that is not supported. @throws {Error} weights that are missing or do not fit. */
+export async function readCheckpoint(source: ModelSource): Promise<Model> {
+  const { folder, json } = source;
+  let architecture: UNetArchitecture;
+  try {
+    architecture = unetArchitecture(json);
+  } catch (cause) {
+    throw new RangeError(`${folder.label('config.json')}: ${(cause as Error).message}`, { cause });
+  }
+  const weights = await read(source);
+  const built = buildGraph(architecture, weights, folder.name);
+  const { graph, parameters, unused } = built;
+  if (unused.length > 0) {
+    const shown = unused.slice(0, 4).join(', ');
+    console.warn(`${folder.name}: ${unused.length} tensors have no place in a UNet2DModel and are not used: ${shown}`);
+  }
+  return {
+    label: folder.name,
+    graph: graph.encode(),
+    externalData: weights.files,
+    parameters,
+    embed: () => embed(built, weights),
+  };
+}
+
+/** Protobuf's limit for one message, which onnxruntime keeps to. */
+const MAX_MODEL = 2 ** 31 - 1;
+
+/** The model with its weights within. */
+function embed({ graph, parameters }: UNetGraph, weights: Weights): Uint8Array {
+  const bytes = [...weights.tensors.values()].reduce((n, { length }) => n + length, 0);
+  if (bytes > MAX_MODEL - 2 ** 24) {
+    throw new RangeError(`model: expected at most 2 GiB of weights for one ONNX file, got ${parameters} parameters`);
+  }
+  return graph.encode(weights.files);
+}
+
+/** The weights as one safetensors file, whatever they came in. */
+export async function toSafetensors(source: ModelSource): Promise<Uint8Array> {
+  return writeSafetensors(await read(source));
+}

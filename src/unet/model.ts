@@ -1,0 +1,89 @@
+import type { Json } from '../config/json.js';
+import { join, MODEL_ADVICE, parseJson, writeFile } from '../hub/files.js';
+import type { Folder } from '../hub/folder.js';
+import { readOnnxFile } from './onnx-file.js';
+
+/** A model in memory, ready for a session: an ONNX graph, and the files that its weights lie in. */
+export interface Model {
+  /** How messages name it. */
+  readonly label: string;
+  readonly graph: Uint8Array;
+  /** What the graph's external data point into, by location. */
+  readonly externalData: ReadonlyMap<string, Uint8Array>;
+  /** Number of weights. */
+  readonly parameters: number;
+  /** The graph's file, for a runtime that finds external data beside it; undefined for one that was built here. */
+  readonly path?: string | undefined;
+  /** The graph with the weights within, as any ONNX runtime takes it; undefined for one that was not built here. */
+  embed?(): Uint8Array;
+}
+
+/** What models without a graph need is loaded with the first one. */
+const checkpoint = () => import('./checkpoint.js');
+
+const ONNX = 'model.onnx';
+const SAFETENSORS = 'diffusion_pytorch_model.safetensors';
+
+/** Where a model comes from: the folder of a UNet and what its config.json says. */
+export interface ModelSource {
+  readonly folder: Folder;
+  /** config.json, and what it says. */
+  readonly config: Uint8Array;
+  readonly json: Json;
+  readonly variant?: string | undefined;
+}
+
+/** Opens the folder of a UNet. @throws {Error} no config.json, or a broken one. */
+export async function readSource(folder: Folder, variant?: string): Promise<ModelSource> {
+  const label = folder.label('config.json');
+  const config = await folder.find('config.json');
+  if (!config) throw new Error(`${label}: no such file; ${MODEL_ADVICE}`);
+  return { folder, config, json: parseJson(label, config), variant };
+}
+
+/** Whether the folder holds a graph that is used as it is. */
+const isExported = async ({ folder, variant }: ModelSource): Promise<boolean> =>
+  variant === undefined && (await folder.has(ONNX));
+
+/**
+ * Reads a model: model.onnx where there is one, else a checkpoint, for which the graph is built.
+ * @throws {Error} a missing or broken file, by name. @throws {RangeError} a configuration that is not supported.
+ */
+export async function readModel(source: ModelSource): Promise<Model> {
+  return (await isExported(source)) ? readExported(source.folder) : (await checkpoint()).readCheckpoint(source);
+}
+
+async function readExported(folder: Folder): Promise<Model> {
+  const label = folder.label(ONNX);
+  const graph = (await folder.find(ONNX)) ?? new Uint8Array(0);
+  const { externalData: names, parameters } = readOnnxFile(label, graph);
+  await folder.expect(names);
+  const externalData = new Map<string, Uint8Array>();
+  for (const name of names) {
+    const bytes = await folder.find(name);
+    if (!bytes) throw new Error(`${folder.label(name)}: no such file; ${label} keeps its weights there`);
+    externalData.set(name, bytes);
+    await folder.locate(name);
+  }
+  return { label, graph, externalData, parameters, path: await folder.locate(ONNX) };
+}
+
+/** Writes the model's files, so that `readModel` of that directory gives the same model, in diffusers' layout. */
+export async function saveModel(source: ModelSource, directory: string): Promise<void> {
+  if (await isExported(source)) {
+    const { graph, externalData } = await readExported(source.folder);
+    await writeFile(join(directory, ONNX), graph);
+    for (const [name, bytes] of externalData) await writeFile(join(directory, name), bytes);
+  } else {
+    await writeFile(join(directory, SAFETENSORS), await (await checkpoint()).toSafetensors(source));
+  }
+  await writeFile(join(directory, 'config.json'), source.config);
+}
+
+/** Writes config.json and the model as one model.onnx, weights within (one that was not built here is copied). */
+export async function convertModel(source: ModelSource, directory: string): Promise<void> {
+  const { embed: whole } = await readModel(source);
+  if (!whole) return saveModel(source, directory);
+  await writeFile(join(directory, ONNX), whole());
+  await writeFile(join(directory, 'config.json'), source.config);
+}
