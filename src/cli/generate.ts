@@ -51,7 +51,7 @@ export async function generate(args: string[]): Promise<string[]> {
     options,
     work.reduce((n, job) => n + job.names.length, 0),
   );
-  const pipe = await DDIMPipeline.fromPretrained(options.model, { device: options.device });
+  const pipe = await DDIMPipeline.fromPretrained(options.model, { ...options.pretrained, device: options.device });
   const images: RawImage[] = [];
   const names: string[] = [];
   try {
@@ -63,6 +63,7 @@ export async function generate(args: string[]): Promise<string[]> {
         eta: options.eta,
         numInferenceSteps: options.steps,
         useClippedModelOutput: options.clipped,
+        ...(options.classLabel !== undefined && { classLabels: options.classLabel }),
       });
       images.push(...result.images.map((image) => image.enlarge(options.scale)));
       names.push(...job.names);

@@ -1,15 +1,38 @@
 import { parseArgs } from 'node:util';
-import type { Device } from '../index.js';
+import type { Device, PretrainedOptions } from '../index.js';
+
+/** What every command takes that reads a model. */
+export const MODEL_OPTIONS = {
+  variant: { type: 'string' },
+  revision: { type: 'string' },
+  token: { type: 'string' },
+  'cache-dir': { type: 'string' },
+  offline: { type: 'boolean', default: false },
+} as const;
+
+type ModelValues = { [K in 'variant' | 'revision' | 'token' | 'cache-dir']?: string | undefined } & {
+  offline: boolean;
+};
+
+/** Those as options of `fromPretrained`. */
+export function toPretrained(values: ModelValues): PretrainedOptions {
+  const { variant, revision, token, 'cache-dir': cacheDir, offline } = values;
+  const given = Object.entries({ variant, revision, token, cacheDir }).filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(given), ...(offline && { localFilesOnly: true }) };
+}
 
 /** What `ddim-wasm generate` was asked for. */
 export interface GenerateArguments {
   model: string | undefined;
+  /** How to read it. */
+  pretrained: PretrainedOptions;
   /** One generator for each image of `--seeds`; one for the whole batch of `--seed`; null: a random one. */
   seeds: { list: bigint[] } | { one: bigint } | null;
   steps: number;
   eta: number;
   batch: number;
   clipped: boolean;
+  classLabel: number | undefined;
   device: Device;
   out: string | undefined;
   grid: boolean;
@@ -17,6 +40,7 @@ export interface GenerateArguments {
 }
 
 const OPTIONS = {
+  ...MODEL_OPTIONS,
   model: { type: 'string' },
   seed: { type: 'string' },
   seeds: { type: 'string' },
@@ -24,6 +48,7 @@ const OPTIONS = {
   eta: { type: 'string', default: '0' },
   batch: { type: 'string' },
   clipped: { type: 'boolean', default: false },
+  'class-label': { type: 'string' },
   device: { type: 'string', default: 'wasm' },
   out: { type: 'string' },
   grid: { type: 'boolean', default: false },
@@ -75,11 +100,13 @@ export function parseGenerate(args: string[]): GenerateArguments {
   const fallback = seeds && 'list' in seeds ? '16' : '1';
   return {
     model: values.model,
+    pretrained: toPretrained(values),
     seeds,
     steps: toCount('steps', values.steps, 1_000_000),
     eta: toNumber('eta', values.eta),
     batch: toCount('batch', values.batch ?? fallback, 65536),
     clipped: values.clipped,
+    classLabel: values['class-label'] === undefined ? undefined : toNumber('class-label', values['class-label']),
     device: values.device as Device,
     out: values.out,
     grid: values.grid,
