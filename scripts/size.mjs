@@ -44,7 +44,7 @@ const rows = [
   ['main entry, gzipped', bundle('dist/esm/index.js'), 40 * KB],
   [
     'embedded model',
-    ['config.json', 'model.onnx', 'diffusion_pytorch_model.safetensors'].reduce(
+    ['config.json', 'diffusion_pytorch_model.safetensors'].reduce(
       (n, f) => n + statSync(`${model}/${f}`).size,
       0,
     ),
