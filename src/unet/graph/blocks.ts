@@ -55,7 +55,7 @@ export function downBlock(c: Context, path: string, type: DownBlock, flow: Flow,
       throw new RangeError(`in_channels: expected 3, for ${type}, got ${config.inChannels}`);
     flow.picture = downsampleFir(c, `${path}.downsamplers.0`, flow.picture);
     const small = conv2d(c, `${path}.skip_conv`, flow.picture, out, { kernel: 1 });
-    flow.x = { ...h, name: c.graph.node(path, 'Add', [same(path, small, h).name, h.name]) };
+    flow.x = { ...h, name: c.graph.node(path, 'Add', [small.name, h.name]) };
   } else if (type === 'ResnetDownsampleBlock2D' || (type === 'AttnDownBlock2D' && config.downsampleType === 'resnet')) {
     flow.x = resnet(c, `${path}.downsamplers.0`, flow.x, { out, groups: normGroups(c), resample: 'down' });
   } else {
@@ -118,9 +118,7 @@ export function upBlock(c: Context, path: string, type: UpBlock, flow: Flow, out
     const normal = groupNorm(c, `${path}.skip_norm`, flow.x, quarter(out), config.normEps);
     const act = { ...normal, name: activation(graph, `${path}.act`, normal.name, 'silu') };
     const drawn = conv3x3(c, `${path}.skip_conv`, act, 3);
-    flow.picture = flow.picture
-      ? { ...drawn, name: graph.node(path, 'Add', [same(path, flow.picture, drawn).name, drawn.name]) }
-      : drawn;
+    flow.picture = flow.picture ? { ...drawn, name: graph.node(path, 'Add', [flow.picture.name, drawn.name]) } : drawn;
     const options: ResnetOptions = { out, groups: quarter(out), resample: 'firUp', shortcut: true, factor };
     flow.x = resnet(c, `${path}.resnet_up`, flow.x, options);
   } else if (!last) {
@@ -131,8 +129,8 @@ export function upBlock(c: Context, path: string, type: UpBlock, flow: Flow, out
   }
 }
 
-/** Two values that are joined must be equally large. Where they are not, diffusers builds the model and cannot run it. */
-export function same(path: string, x: Maps, other: Maps): Maps {
+/** Values whose channels are joined must be equally large. Where they are not, diffusers cannot run the model either. */
+function same(path: string, x: Maps, other: Maps): Maps {
   if (x.level !== other.level) {
     throw new RangeError(
       `down_block_types, up_block_types: these do not fit together: maps of two sizes meet in ${path}`,

@@ -1,6 +1,6 @@
 import type { UNetArchitecture } from '../../config/architecture.js';
 import type { Weights } from '../weights/weights.js';
-import { downBlock, type Flow, midBlock, same, upBlock } from './blocks.js';
+import { downBlock, type Flow, midBlock, upBlock } from './blocks.js';
 import { timeEmbedding } from './embeddings.js';
 import { activation, type Context, conv3x3 } from './layers.js';
 import { groupNorm } from './norm.js';
@@ -49,19 +49,19 @@ export function buildGraph(config: UNetArchitecture, weights: Pick<Weights, 'ten
     downBlock(c, `down_blocks.${i}`, type, flow, widths[i] as number, i === levels - 1);
   }
   if (config.midBlockType !== null) midBlock(c, 'mid_block', flow);
-  flow.picture = null;
+  const up: Flow = { ...flow, picture: null };
   for (const [i, type] of config.upBlockTypes.entries()) {
-    upBlock(c, `up_blocks.${i}`, type, flow, widths[levels - 1 - i] as number, i === levels - 1);
+    upBlock(c, `up_blocks.${i}`, type, up, widths[levels - 1 - i] as number, i === levels - 1);
   }
 
   const groups = config.normNumGroups ?? Math.min(Math.floor(first / 4), 32);
-  const normal = groupNorm(c, 'conv_norm_out', flow.x, groups, config.normEps);
+  const normal = groupNorm(c, 'conv_norm_out', up.x, groups, config.normEps);
   const act = { ...normal, name: activation(graph, 'conv_act', normal.name, 'silu') };
   let out = conv3x3(c, 'conv_out', act, config.outChannels).name;
-  if (flow.picture) {
+  if (up.picture) {
     if (config.outChannels !== 3)
       throw new RangeError(`out_channels: expected 3, for Skip blocks, got ${config.outChannels}`);
-    out = graph.node('out_sample', 'Add', [out, same('out_sample', flow.picture, normal).name]);
+    out = graph.node('out_sample', 'Add', [out, up.picture.name]);
   }
   if (config.timeEmbeddingType === 'fourier') {
     const steps = graph.node('out_sample', 'Cast', [timestep], { to: 1 });
