@@ -1,5 +1,6 @@
 import { platform } from '#platform';
 import { checkBoolean, checkFunction, checkOptions, checkSignal, checkString, describe } from '../check.js';
+import { endpointOf } from './environment.js';
 import { isUrl } from './files.js';
 import type { Folder } from './folder.js';
 import { openDirectory } from './local.js';
@@ -91,7 +92,7 @@ function idOfPage(url: string, endpoint: string): { id: string; revision?: strin
 export async function openFolder(model: string, options: HubOptions = {}): Promise<Folder> {
   checkHubOptions(options);
   if (model === '') throw new RangeError('model: expected a repository of the Hub, a directory or a URL, got ""');
-  const endpoint = (options.endpoint ?? platform.env('HF_ENDPOINT') ?? 'https://huggingface.co').replace(/\/+$/, '');
+  const endpoint = endpointOf(options.endpoint);
   const page = isUrl(model) ? idOfPage(model, endpoint) : undefined;
   if (isUrl(model) && !page) return openUrl(model, options);
   if (!page && (isPath(model) || (await platform.isDirectory(model)))) return openDirectory(model);

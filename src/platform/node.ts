@@ -25,6 +25,23 @@ async function progressBar(total: number, config: ProgressBarConfig): Promise<Ti
   };
 }
 
+async function downloadBar(name: string): Promise<(loaded: number, total: number) => void> {
+  if (!process.stderr.isTTY) return () => {};
+  const { default: cliProgress } = await import('cli-progress');
+  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
+  const bar = new cliProgress.SingleBar({
+    format: `${name} [{bar}] {percentage}% {done}/{all} MB {eta_formatted} left`,
+    stream: process.stderr,
+    hideCursor: true,
+  });
+  return (loaded, total) => {
+    if (!bar.isActive) bar.start(total, 0, { done: '0', all: megabytes(total) });
+    bar.setTotal(total);
+    bar.update(loaded, { done: megabytes(loaded), all: megabytes(total) });
+    if (loaded === total) bar.stop();
+  };
+}
+
 export const platform: Platform = {
   embeddedModel: () => join(here, '../../../models/fashion-mnist'),
 
@@ -41,6 +58,9 @@ export const platform: Platform = {
   isFile: async (path) => (await stat(path).catch(() => undefined))?.isFile() ?? false,
   isDirectory: async (path) => (await stat(path).catch(() => undefined))?.isDirectory() ?? false,
   env: (name) => process.env[name] || undefined,
+  savedToken: async () => (await import('./store-node.js')).savedToken(),
+  openStore: async (id, cacheDir) => (await import('./store-node.js')).openStore(id, cacheDir),
+  downloadBar,
 
   async writeFile(path, content) {
     const temporary = `${path}.${process.pid}.tmp`;

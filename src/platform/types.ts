@@ -13,6 +13,36 @@ export interface ProgressBarConfig {
 /** Tells a progress bar how much is done. */
 export type Tick = (done: number, finished?: boolean) => void;
 
+/** A download under way: bytes from the first on, kept when it is broken off. */
+export interface Part {
+  /** Bytes that are here. */
+  readonly size: number;
+  append(bytes: Uint8Array): Promise<void>;
+  /** Throws away what is here. */
+  restart(): Promise<void>;
+  /** Hash of `prefix` and the bytes, in hex; undefined where there are no digests. */
+  digest(algorithm: 'SHA-1' | 'SHA-256', prefix: Uint8Array): Promise<string | undefined>;
+  /** The bytes are complete and right: from now on they are in the store. */
+  finish(): Promise<void>;
+  /** Ends the download, finished or not. */
+  close(): Promise<void>;
+}
+
+/** What was downloaded of one repository: files by their hash, and snapshots of commits that point to them. */
+export interface Store {
+  /** The commit that a branch or tag meant when it was last looked up. */
+  readRef(revision: string): Promise<string | undefined>;
+  writeRef(revision: string, commit: string): Promise<void>;
+  find(commit: string, path: string): Promise<Uint8Array | undefined>;
+  has(commit: string, path: string): Promise<boolean>;
+  /** A file's place on disk; undefined where there are none. */
+  locate(commit: string, path: string): Promise<string | undefined>;
+  /** Makes a path of a snapshot point to the file of that hash; false if it is not here. */
+  link(commit: string, path: string, hash: string): Promise<boolean>;
+  /** Begins a download, or goes on with one that was broken off. */
+  open(hash: string): Promise<Part>;
+}
+
 /** The only things that differ between Node and the web. */
 export interface Platform {
   /** Directory or URL of the embedded model. */
@@ -23,6 +53,12 @@ export interface Platform {
   isDirectory(path: string): Promise<boolean>;
   /** A variable of the environment; an empty one counts as none. */
   env(name: string): string | undefined;
+  /** The token that a login saved (huggingface_hub's $HF_HOME/token). */
+  savedToken(): Promise<string | undefined>;
+  /** What was downloaded of a repository; `cacheDir` in place of the usual place. */
+  openStore(id: string, cacheDir: string | undefined): Promise<Store>;
+  /** Shows the progress of downloads, in bytes: `tick(loaded, total)`. */
+  downloadBar(name: string): Promise<(loaded: number, total: number) => void>;
   /** Writes a file whole or not at all, with its directories. */
   writeFile(path: string, content: Uint8Array | string): Promise<void>;
   onnxRuntime(): Promise<typeof ort>;

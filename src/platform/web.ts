@@ -9,6 +9,9 @@ export const platform: Platform = {
   isFile: async (path) => (await fetch(path, { method: 'HEAD' })).ok,
   isDirectory: async () => false,
   env: () => undefined,
+  savedToken: async () => undefined,
+  openStore: async (id) => (await import('./store-web.js')).openStore(id),
+  downloadBar: async () => () => {},
   async writeFile(path) {
     throw new Error(`${path}: there is no file system here; use toBlob() or toPNG() and offer a download`);
   },
