@@ -11,7 +11,6 @@ async function append(
   alive: () => void,
 ) {
   const reader = response.body?.getReader();
-  const before = part.size;
   try {
     for (;;) {
       const result = await reader?.read();
@@ -27,14 +26,10 @@ async function append(
   } catch (cause) {
     await reader?.cancel().catch(() => {});
     if (cause instanceof Again || isDisk(cause)) throw cause;
-    throw new Again(
-      `the connection broke at ${part.size} of ${size} bytes: ${reasonOf(cause)}`,
-      undefined,
-      part.size > before,
-    );
+    throw new Again(`the connection broke at ${part.size} of ${size} bytes: ${reasonOf(cause)}`);
   }
   if (part.size < size) {
-    throw new Again(`the connection ended at ${part.size} of ${size} bytes`, undefined, part.size > before);
+    throw new Again(`the connection ended at ${part.size} of ${size} bytes`);
   }
 }
 
@@ -54,7 +49,14 @@ async function fill(
 ) {
   const encoded = path.split('/').map(encodeURIComponent).join('/');
   const url = `${c.endpoint}/${c.id}/resolve/${commit}/${encoded}`;
-  await retry(c, path, async () => {
+  // Further than ever is progress; the same bytes again are not.
+  let furthest = part.size;
+  const progress = () => {
+    const better = part.size > furthest;
+    furthest = Math.max(furthest, part.size);
+    return better;
+  };
+  const attempt = async () => {
     if (part.size > file.size) await part.restart();
     if (part.size === file.size) return;
     const from = part.size;
@@ -71,7 +73,8 @@ async function fill(
       if (response.status !== 206 && from > 0) await part.restart();
       await append(part, response, file.size, report, alive);
     });
-  });
+  };
+  await retry(c, path, attempt, progress);
 }
 
 const utf8 = new TextEncoder();

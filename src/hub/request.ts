@@ -63,20 +63,24 @@ function explain({ endpoint, id, revision, token }: Connection, response: Respon
   return new Error(`${where}: the server answered ${status} ${response.statusText}`.trim());
 }
 
-/** Runs one try until it brings something, with pauses that double. What it throws as `Again` is tried again. */
+/** Thrown by a try that may succeed the next time. */
 export class Again extends Error {
   constructor(
     reason: string,
     /** Milliseconds to wait, if the server said so. */
     readonly wait?: number,
-    /** Whether this try brought something: then the count begins anew. */
-    readonly progress = false,
   ) {
     super(reason);
   }
 }
 
-export async function retry<T>(connection: Connection, what: string, attempt: () => Promise<T>): Promise<T> {
+/** Tries again, with pauses that double; after `progress`, from the beginning of the count. */
+export async function retry<T>(
+  connection: Connection,
+  what: string,
+  attempt: () => Promise<T>,
+  progress: () => boolean = () => false,
+): Promise<T> {
   const { id, endpoint, signal } = connection;
   for (let tries = 1; ; tries++) {
     try {
@@ -84,7 +88,7 @@ export async function retry<T>(connection: Connection, what: string, attempt: ()
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof Again)) throw error;
-      if (error.progress) tries = 1;
+      if (progress()) tries = 1;
       if (tries >= TRIES) {
         throw new Unreachable(
           `${what} of ${id}: could not be fetched from ${endpoint} (${error.message}); check the connection and try again`,
@@ -145,5 +149,6 @@ export async function request<T>(
 /** The reason of a failed fetch; undici puts it into the cause. */
 export function reasonOf(error: unknown): string {
   const { message, cause } = error as Error;
-  return cause instanceof Error && cause.message ? cause.message : (message ?? String(error));
+  const { code, message: deeper } = (cause ?? {}) as NodeJS.ErrnoException;
+  return deeper || code || message || String(error);
 }

@@ -27,7 +27,7 @@ import type { Part, Store } from './types.js';
 // it renames it first, which succeeds for one only, so that no two ever write to one file and none waits for another.
 
 const env = (name: string): string | undefined => process.env[name] || undefined;
-const expand = (path: string): string => path.replace(/^~(?=$|[/\\])/, homedir());
+const expand = (path: string): string => path.replace(/^~(?=$|[/\\])/, env('HOME') ?? homedir());
 
 /** $HF_HOME and what it defaults to (huggingface_hub/constants.py). */
 const home = (): string => expand(env('HF_HOME') ?? join(env('XDG_CACHE_HOME') ?? '~/.cache', 'huggingface'));

@@ -1,0 +1,21 @@
+// Modules that are not exported, for tests of what no public function shows: bundled on their own and imported.
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Imports `src/<path>.ts`. */
+export async function internal<T>(path: string): Promise<T> {
+  const outfile = `${root}build/internal/${path.replaceAll('/', '-')}-${process.pid}.mjs`;
+  await build({
+    entryPoints: [`${root}src/${path}.ts`],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    alias: { '#platform': `${root}src/platform/node.ts` },
+    logLevel: 'warning',
+  });
+  return (await import(outfile)) as T;
+}
