@@ -2,6 +2,8 @@
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
+  // Needs Python: npm run interop.
+  testPathIgnorePatterns: process.env.HUB_PYTHONS ? [] : ['<rootDir>/test/interop/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/test/esbuild-transform.mjs' },
   moduleNameMapper: {
