@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { Generator, type Tensor } from 'ddim-wasm';
 import { readFloats, readJson } from './support.ts';
 
+/** Types of a file's tensors, as safetensors names them. */
+export type Type = 'F32' | 'F16' | 'BF16';
 export type Recipe = 'fan' | 'table' | 'fourier' | 'norm' | 'bias';
 export type Kind = 'safetensors' | 'safetensors-f16' | 'safetensors-bf16' | 'sharded' | 'old-names';
 
@@ -48,6 +50,19 @@ export interface Case extends Drawn {
   runs: Run[];
 }
 
+/** A run of fixtures/unets/full.json. */
+export interface FullRun extends Run {
+  /** Where the output of the model in float64 begins. */
+  exactOffset: number;
+  /** What is stored of an output, if not all of it: a corner, then every n-th pixel. */
+  kept: { corner: number; stride: number } | null;
+}
+
+/** The models of full size, with weights that take a while to draw: google/ddpm-cifar10-32 and -celebahq-256. */
+export interface FullCase extends Omit<Case, 'runs' | 'family' | 'diffusers' | 'versions' | 'illConditioned'> {
+  runs: FullRun[];
+}
+
 /** What diffusers itself refuses to build or run, with its reason for each release. */
 export interface Refused {
   name: string;
@@ -69,6 +84,39 @@ export async function loadCases<T extends Drawn = Case>(file = 'unets/unets.json
   });
 }
 
+export async function loadFullCases(): Promise<FullCase[]> {
+  return loadCases<FullCase>('unets/full.json');
+}
+
+/** The recorded outputs of a full-size run in float32 and in float64, as far as they are kept. */
+export async function expectedFull(run: FullRun): Promise<{ single: Float32Array; exact: Float32Array }> {
+  full ??= readFloats('unets/full.bin');
+  const values = await full;
+  const size = run.exactOffset - run.offset;
+  return {
+    single: values.slice(run.offset, run.offset + size),
+    exact: values.slice(run.exactOffset, run.exactOffset + size),
+  };
+}
+
+let full: Promise<Float32Array> | undefined;
+
+/** Of an output, what is kept of it in full.bin. */
+export function keptOf({ data, shape }: Tensor, kept: FullRun['kept']): Float32Array {
+  if (kept === null) return Float32Array.from(data);
+  const [height, width] = shape.slice(-2) as [number, number];
+  const planes = data.length / (height * width);
+  const values: number[] = [];
+  const take = (until: number, step: number) => {
+    for (let plane = 0; plane < planes; plane++)
+      for (let y = 0; y < Math.min(until, height); y += step)
+        for (let x = 0; x < Math.min(until, width); x += step) values.push(at(data, (plane * height + y) * width + x));
+  };
+  take(kept.corner, 1);
+  take(Infinity, kept.stride);
+  return Float32Array.from(values);
+}
+
 export async function loadRefused(): Promise<Refused[]> {
   return (await readJson<{ refused: Refused[] }>('unets/unets.json')).refused;
 }
@@ -83,7 +131,10 @@ export async function expectedOutputs(one: Case): Promise<Tensor[]> {
 let expected: Promise<Float32Array> | undefined;
 
 /** The inputs of a run. `classLabels` is left out where the model has no classes. */
-export function inputs(one: Case, run: Run): { sample: Tensor; timestep: number; classLabels?: number[] | Tensor } {
+export function inputs(
+  one: Pick<Case, 'config'>,
+  run: Run,
+): { sample: Tensor; timestep: number; classLabels?: number[] | Tensor } {
   const { in_channels, block_out_channels, time_embedding_dim } = one.config;
   const generator = new Generator(run.seed);
   const sample = generator.randn([run.batch, in_channels, ...run.size]);
@@ -131,20 +182,50 @@ export function digest(tensors: Map<string, Tensor>): string {
  * which is all that such a file may hold; 'old-names' has both, and attention weights under the names of diffusers 0.13
  * and before.
  */
-export async function writeCheckpoint(directory: string, one: Case, tensors = drawWeights(one)): Promise<void> {
-  await mkdir(directory, { recursive: true });
-  await writeFile(join(directory, 'config.json'), `${JSON.stringify(one.config, null, 2)}\n`);
-  const stem = 'diffusion_pytorch_model';
+export async function writeCheckpoint(
+  directory: string,
+  one: Drawn & Pick<Case, 'config'>,
+  tensors = drawWeights(one),
+): Promise<void> {
+  await writeConfig(directory, one);
   if (one.kind === 'sharded') {
-    await writeShards(directory, stem, tensors);
+    await writeShards(directory, tensors);
   } else if (one.kind === 'old-names') {
     const renamed = new Map([...tensors].map(([name, tensor]) => [oldName(name), tensor]));
     for (const [alias, name] of Object.entries(one.aliases)) renamed.set(alias, tensors.get(name) as Tensor);
-    await writeFile(join(directory, `${stem}.safetensors`), safetensors(renamed));
+    await writeFile(join(directory, `${STEM}.safetensors`), safetensors(renamed));
   } else {
-    const type = one.kind === 'safetensors-f16' ? 'F16' : one.kind === 'safetensors-bf16' ? 'BF16' : 'F32';
-    await writeFile(join(directory, `${stem}.safetensors`), safetensors(tensors, type));
+    await writeFile(join(directory, `${STEM}.safetensors`), safetensors(tensors, typeOf(one.kind)));
   }
+}
+
+/**
+ * Writes config.json and diffusion_pytorch_model.bin, as torch.save does: in the type of the case's kind, with every name
+ * of the state dict, and with the old names for 'old-names'.
+ */
+export async function writeBinCheckpoint(
+  directory: string,
+  one: Drawn & Pick<Case, 'config'>,
+  tensors = drawWeights(one),
+): Promise<void> {
+  await writeConfig(directory, one);
+  const named = new Map(
+    [...tensors].map(([name, tensor]) => [one.kind === 'old-names' ? oldName(name) : name, tensor]),
+  );
+  // The same tensor object: one storage with two names.
+  for (const [alias, name] of Object.entries(one.aliases)) named.set(alias, tensors.get(name) as Tensor);
+  await writeFile(join(directory, `${STEM}.bin`), stateDict(named, typeOf(one.kind)));
+}
+
+async function writeConfig(directory: string, { config }: Pick<Case, 'config'>): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+}
+
+const STEM = 'diffusion_pytorch_model';
+
+function typeOf(kind: Kind): Type {
+  return kind === 'safetensors-f16' ? 'F16' : kind === 'safetensors-bf16' ? 'BF16' : 'F32';
 }
 
 /** As `_convert_deprecated_attention_blocks` of diffusers knows them. */
@@ -157,7 +238,7 @@ export function oldName(name: string): string {
 }
 
 /** A safetensors file: length of the header, header, tensors in the order given. */
-export function safetensors(tensors: Map<string, Tensor>, type: 'F32' | 'F16' | 'BF16' = 'F32'): Uint8Array {
+export function safetensors(tensors: Map<string, Tensor>, type: Type = 'F32'): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: { format: 'pt' } };
   const parts: Uint8Array[] = [];
   let end = 0;
@@ -180,7 +261,7 @@ export function safetensors(tensors: Map<string, Tensor>, type: 'F32' | 'F16' | 
   return file;
 }
 
-async function writeShards(directory: string, stem: string, tensors: Map<string, Tensor>): Promise<void> {
+async function writeShards(directory: string, tensors: Map<string, Tensor>): Promise<void> {
   const total = [...tensors.values()].reduce((sum, { data }) => sum + 4 * data.length, 0);
   const shards: Map<string, Tensor>[] = [];
   let filled = Infinity;
@@ -195,12 +276,115 @@ async function writeShards(directory: string, stem: string, tensors: Map<string,
   const weightMap: Record<string, string> = {};
   for (const [i, shard] of shards.entries()) {
     const number = (n: number) => String(n).padStart(5, '0');
-    const file = `${stem}-${number(i + 1)}-of-${number(shards.length)}.safetensors`;
+    const file = `${STEM}-${number(i + 1)}-of-${number(shards.length)}.safetensors`;
     for (const name of shard.keys()) weightMap[name] = file;
     await writeFile(join(directory, file), safetensors(shard));
   }
   const index = { metadata: { total_size: total }, weight_map: weightMap };
-  await writeFile(join(directory, `${stem}.safetensors.index.json`), `${JSON.stringify(index, null, 2)}\n`);
+  await writeFile(join(directory, `${STEM}.safetensors.index.json`), `${JSON.stringify(index, null, 2)}\n`);
+}
+
+/** A state dict as torch.save writes it: a zip of uncompressed entries, a pickle and the storages. */
+export function stateDict(tensors: Map<string, Tensor>, type: Type = 'F32'): Uint8Array {
+  const storage = { F32: 'FloatStorage', F16: 'HalfStorage', BF16: 'BFloat16Storage' }[type];
+  const files: [string, Uint8Array][] = [];
+  const keys = new Map<Tensor, string>();
+  const pickle: string[] = ['\x80\x02ccollections\nOrderedDict\n)R('];
+  for (const [name, tensor] of tensors) {
+    let key = keys.get(tensor);
+    if (key === undefined) {
+      key = String(keys.size);
+      keys.set(tensor, key);
+      files.push([`archive/data/${key}`, encode(tensor.data as Float32Array, type)]);
+    }
+    const strides = tensor.shape.map((_, i) => sizeOf(tensor.shape.slice(i + 1)));
+    // _rebuild_tensor_v2(persistent id ('storage', class, key, 'cpu', length), offset 0, shape, strides, no grad, hooks)
+    const id = `(${text('storage')}ctorch\n${storage}\n${text(key)}${text('cpu')}${integer(tensor.data.length)}tQ`;
+    const hooks = '\x89ccollections\nOrderedDict\n)R';
+    pickle.push(
+      text(name),
+      'ctorch._utils\n_rebuild_tensor_v2\n(',
+      id,
+      integer(0),
+      tuple(tensor.shape),
+      tuple(strides),
+    );
+    pickle.push(hooks, 'tR');
+  }
+  pickle.push('u.');
+  files.unshift(['archive/data.pkl', Uint8Array.from(pickle.join(''), (c) => c.charCodeAt(0))]);
+  files.push(['archive/version', new TextEncoder().encode('3\n')]);
+  return zip(files);
+}
+
+/** Opcodes of pickle as characters below 256: BINUNICODE, BININT, and MARK ... TUPLE. */
+function text(value: string): string {
+  return `X${word(value.length)}${value}`;
+}
+
+function integer(value: number): string {
+  return `J${word(value)}`;
+}
+
+function tuple(values: readonly number[]): string {
+  return `(${values.map(integer).join('')}t`;
+}
+
+function word(value: number): string {
+  return String.fromCharCode(value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >>> 24) & 255);
+}
+
+/** Local headers with their data at multiples of 64, as torch has them, central directory, end of it. */
+function zip(files: readonly [string, Uint8Array][]): Uint8Array {
+  const parts: Uint8Array[] = [];
+  const central: Uint8Array[] = [];
+  let offset = 0;
+  const push = (list: Uint8Array[], bytes: Uint8Array) => {
+    list.push(bytes);
+    if (list === parts) offset += bytes.length;
+  };
+  for (const [name, content] of files) {
+    const start = offset;
+    const padding = (64 - ((offset + 30 + name.length + 4) % 64)) % 64;
+    // Version, flags, stored, time and date, CRC, sizes: the same in both headers.
+    const common = [20, 0, 0, 0, 0, crc32(content), content.length, content.length];
+    const widths = [2, 2, 2, 2, 2, 4, 4, 4];
+    push(parts, record([0x04034b50, ...common, name.length, 4 + padding], [4, ...widths, 2, 2]));
+    push(parts, new TextEncoder().encode(name));
+    push(parts, record([0x4246, padding], [2, 2]));
+    push(parts, new Uint8Array(padding));
+    push(parts, content);
+    const rest = [name.length, 0, 0, 0, 0, 0, start];
+    push(central, record([0x02014b50, 20, ...common, ...rest], [4, 2, ...widths, 2, 2, 2, 2, 2, 4, 4]));
+    push(central, new TextEncoder().encode(name));
+  }
+  const directory = Buffer.concat(central);
+  const end = [0x06054b50, 0, 0, files.length, files.length, directory.length, offset, 0];
+  return Uint8Array.from(Buffer.concat([...parts, directory, record(end, [4, 2, 2, 2, 2, 4, 4, 2])]));
+}
+
+function record(values: readonly number[], widths: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(widths.reduce((sum, width) => sum + width, 0));
+  const view = new DataView(bytes.buffer);
+  let offset = 0;
+  for (const [i, width] of widths.entries()) {
+    if (width === 2) view.setUint16(offset, at(values, i), true);
+    else view.setUint32(offset, at(values, i), true);
+    offset += width;
+  }
+  return bytes;
+}
+
+const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
+  let c = n;
+  for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
+  return c;
+});
+
+function crc32(bytes: Uint8Array): number {
+  let crc = ~0;
+  for (const byte of bytes) crc = (crc >>> 8) ^ at(CRC, (crc ^ byte) & 255);
+  return ~crc >>> 0;
 }
 
 function scale(data: Float32Array, shape: readonly number[], recipe: Recipe): void {
@@ -213,7 +397,7 @@ function scale(data: Float32Array, shape: readonly number[], recipe: Recipe): vo
   if (recipe === 'norm') for (let i = 0; i < data.length; i++) data[i] = at(data, i) + 1;
 }
 
-function encode(data: Float32Array, type: 'F32' | 'F16' | 'BF16'): Uint8Array {
+function encode(data: Float32Array, type: Type): Uint8Array {
   if (type === 'F32') return bytesOf(data);
   const words = Uint16Array.from(data, type === 'F16' ? toHalf : (value) => bitsOf(value) >>> 16);
   return bytesOf(words);

@@ -142,8 +142,33 @@ export const UNET_DEFAULTS: Readonly<UNetArchitecture> = Object.fromEntries(
   Object.entries(FIELDS).map(([name, field]) => [name, field.default]),
 ) as unknown as UNetArchitecture;
 
-/** Names that diffusers has given the class; the older ones are those of the first releases. */
-const CLASSES = ['UNet2DModel', 'UNetUnconditionalModel', 'UNetModel'];
+/** Names that diffusers has given the class; the second one was that of release 0.0.4. */
+const CLASSES = ['UNet2DModel', 'UNetUnconditionalModel'];
+
+/** Settings of the releases of July 2022, as diffusers renamed them (scripts/change_naming_configs_and_checkpoints.py). */
+const RENAMED: Readonly<Record<string, string>> = {
+  image_size: 'sample_size',
+  num_res_blocks: 'layers_per_block',
+  block_channels: 'block_out_channels',
+  down_blocks: 'down_block_types',
+  up_blocks: 'up_block_types',
+  downscale_freq_shift: 'freq_shift',
+  resnet_num_groups: 'norm_num_groups',
+  resnet_act_fn: 'act_fn',
+  resnet_eps: 'norm_eps',
+  num_head_channels: 'attention_head_dim',
+};
+
+/** A config.json with the names of today. Where both are there, the new name counts, as in diffusers. */
+export function withNewNames(json: Json): Json {
+  const entries = Object.entries(json).flatMap(([key, value]): [string, unknown][] => {
+    const renamed = Object.hasOwn(RENAMED, key) ? (RENAMED[key] as string) : key;
+    // Convolutions that halve and double: the only kind since.
+    if (key === 'resamp_with_conv' && value === true) return [];
+    return renamed !== key && Object.hasOwn(json, renamed) ? [] : [[renamed, value]];
+  });
+  return Object.fromEntries(entries);
+}
 
 /**
  * Checks a config.json and fills in diffusers' defaults.
@@ -152,7 +177,7 @@ const CLASSES = ['UNet2DModel', 'UNetUnconditionalModel', 'UNetModel'];
 export function unetArchitecture(json: Json): UNetArchitecture {
   if (json._class_name !== undefined) checkOneOf('_class_name', json._class_name, CLASSES);
   const given = new Map<string, unknown>();
-  for (const [key, value] of Object.entries(json)) {
+  for (const [key, value] of Object.entries(withNewNames(json))) {
     if (key.startsWith('_')) continue;
     const name = toCamel(key);
     if (!Object.hasOwn(FIELDS, name)) {

@@ -1,5 +1,5 @@
 import { checkInteger, describe } from '../check.js';
-import { UNET_DEFAULTS } from './architecture.js';
+import { UNET_DEFAULTS, withNewNames } from './architecture.js';
 import { type Json, toCamel } from './json.js';
 
 /** Settings of a UNet2DModel that the pipeline reads; every other key of its config.json is kept, in camelCase. */
@@ -30,7 +30,7 @@ export function checkUNetConfig(name: string, config: unknown): UNetConfig {
 
 /** A UNet's config.json in camelCase, with diffusers' defaults. Its sample size may be null: the model takes any. */
 export function unetConfig(json: Json): UNetConfig {
-  const given = Object.fromEntries(Object.entries(json).map(([key, value]) => [toCamel(key), value]));
+  const given = Object.fromEntries(Object.entries(withNewNames(json)).map(([key, value]) => [toCamel(key), value]));
   const config = { ...UNET_DEFAULTS, ...given } as UNetConfig;
   if (config.sampleSize === null) checkUNetConfig('config', { ...config, sampleSize: 1 });
   else checkUNetConfig('config', config);

@@ -11,8 +11,8 @@ export interface Layout {
   readonly scheduler: { readonly json: Json; readonly label: string } | undefined;
 }
 
-/** Names that diffusers has given the model in model_index.json. */
-const UNETS = ['UNet2DModel', 'UNetUnconditionalModel', 'UNetModel'];
+/** Names that diffusers has given the model in model_index.json; the second one was that of release 0.0.4. */
+const UNETS = ['UNet2DModel', 'UNetUnconditionalModel'];
 
 async function find(folder: Folder, path: string): Promise<{ json: Json; label: string } | undefined> {
   const bytes = await folder.find(path);

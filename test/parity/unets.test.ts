@@ -10,6 +10,7 @@ import {
   inputs,
   loadCases,
   relativeDifference,
+  writeBinCheckpoint,
   writeCheckpoint,
 } from '../unets.ts';
 
@@ -39,6 +40,19 @@ test.each(cases.map((one): [string, Case] => [`${one.name}, ${one.family}, ${one
       expect(output.sample.shape).toEqual(shape);
       expect(relativeDifference(output.sample.data, data)).toBeLessThanOrEqual(BOUND);
     }
+    await unet.dispose();
+  }),
+);
+
+test.each(cases.map((one): [string, Case] => [`${one.name}, ${one.kind}`, one]))('%s, as a .bin', (_, one) =>
+  withDirectory(async (directory) => {
+    await writeBinCheckpoint(directory, one);
+    const unet = await UNet2DModel.fromPretrained(directory);
+    const [run] = one.runs as [Case['runs'][number]];
+    const { sample, timestep, classLabels } = inputs(one, run);
+    const output = await unet.forward(sample, timestep, classLabels === undefined ? {} : { classLabels });
+    const [expected] = await expectedOutputs(one);
+    expect(relativeDifference(output.sample.data, expected?.data as Float32Array)).toBeLessThanOrEqual(BOUND);
     await unet.dispose();
   }),
 );

@@ -22,7 +22,7 @@ export class OnnxGraph {
   readonly #nodes: Message[] = [];
   readonly #inputs: Message[] = [];
   readonly #outputs: Message[] = [];
-  readonly #constants = new Map<string, { name: string; tensor: Message }>();
+  readonly #constants = new Map<string, { name: string; node: Message }>();
   readonly #weights = new Map<string, { weight: Weight; dims: readonly number[] }>();
   readonly #names = new Map<string, number>();
 
@@ -97,7 +97,9 @@ export class OnnxGraph {
     const known = this.#constants.get(key);
     if (known) return known.name;
     const name = this.#unique(`constant_${this.#constants.size}`);
-    this.#constants.set(key, { name, tensor: tensor(name, type, dims).bytes(9, bytes) });
+    const value = tensor('', type, dims).bytes(9, bytes);
+    const attribute = new Message().string(1, 'value').message(5, value).int(20, 4);
+    this.#constants.set(key, { name, node: new Message().string(2, name).string(4, 'Constant').message(5, attribute) });
     return name;
   }
 
@@ -116,9 +118,10 @@ export class OnnxGraph {
    */
   encode(files?: ReadonlyMap<string, Uint8Array>): Uint8Array<ArrayBuffer> {
     const graph = new Message();
+    // Constants are nodes, so that the initializers are the model's parameters and nothing else.
+    for (const { node } of this.#constants.values()) graph.message(1, node);
     for (const node of this.#nodes) graph.message(1, node);
     graph.string(2, 'UNet2DModel');
-    for (const { tensor: constant } of this.#constants.values()) graph.message(5, constant);
     for (const [name, { weight, dims }] of this.#weights) {
       const initializer = tensor(name, weight.dtype, dims);
       const { file, offset, length } = weight;
