@@ -181,7 +181,7 @@ export function unetArchitecture(json: Json): UNetArchitecture {
     if (key.startsWith('_')) continue;
     const name = toCamel(key);
     if (!Object.hasOwn(FIELDS, name)) {
-      throw new RangeError(`${key}: is no setting of UNet2DModel, so that the model cannot be built from it`);
+      throw new RangeError(`config: expected settings of UNet2DModel that are supported, got ${describe(key)}`);
     }
     given.set(name, FIELDS[name as keyof UNetArchitecture].check(key, value));
   }

@@ -27,7 +27,7 @@ async function find(folder: Folder, file: string): Promise<Uint8Array> {
 }
 
 /** Which shard each tensor is in: the `weight_map` of an index. */
-function parseIndex(label: string, bytes: Uint8Array, format: Format): Map<string, string> {
+export function parseIndex(label: string, bytes: Uint8Array, format: Format): Map<string, string> {
   try {
     if (bytes.length > MAX_INDEX) throw new Error(`${bytes.length} bytes, over the limit of ${MAX_INDEX}`);
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
