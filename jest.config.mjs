@@ -2,8 +2,8 @@
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  // Needs Python: npm run interop.
-  testPathIgnorePatterns: process.env.HUB_PYTHONS ? [] : ['<rootDir>/test/interop/'],
+  // These need more than Node: `npm run interop` and `npm run browser` run them.
+  testPathIgnorePatterns: process.env.TEST_ALL ? [] : ['<rootDir>/test/interop/', '<rootDir>/test/browser/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/test/esbuild-transform.mjs' },
   moduleNameMapper: {

@@ -111,7 +111,18 @@ export async function startHub(repositories: Record<string, Repository>): Promis
     return fault;
   };
 
+  /** What lets a page of another address ask, as the Hub allows it. */
+  const open = (request: IncomingMessage, response: ServerResponse): boolean => {
+    response.setHeader('access-control-allow-origin', '*');
+    response.setHeader('access-control-allow-headers', 'authorization, range');
+    response.setHeader('access-control-expose-headers', 'content-range, retry-after, x-error-code');
+    if (request.method !== 'OPTIONS') return true;
+    response.writeHead(204).end();
+    return false;
+  };
+
   const cdn = createServer((request, response) => {
+    if (!open(request, response)) return;
     const url = new URL(request.url ?? '', 'http://cdn');
     const [, id, path] = /^\/([^/]+\/[^/]+)\/(.+)$/.exec(decodeURIComponent(url.pathname)) as unknown as string[];
     const fault = begin(`cdn ${path}`, request, response);
@@ -131,6 +142,7 @@ export async function startHub(repositories: Record<string, Repository>): Promis
     response.writeHead(status, { 'x-error-code': code, 'x-error-message': code }).end();
 
   const hub = createServer((request, response) => {
+    if (!open(request, response)) return;
     const url = decodeURIComponent(new URL(request.url ?? '', 'http://hub').pathname);
     const list = /^\/api\/models\/([^/]+\/[^/]+)(?:\/revision\/(.+))?$/.exec(url);
     const file = /^\/([^/]+\/[^/]+)\/resolve\/(refs\/pr\/\d+|[^/]+)\/(.+)$/.exec(url);
