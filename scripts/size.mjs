@@ -44,10 +44,7 @@ const rows = [
   ['main entry, gzipped', bundle('dist/esm/index.js'), 40 * KB],
   [
     'embedded model',
-    ['config.json', 'diffusion_pytorch_model.safetensors'].reduce(
-      (n, f) => n + statSync(`${model}/${f}`).size,
-      0,
-    ),
+    ['config.json', 'diffusion_pytorch_model.safetensors'].reduce((n, f) => n + statSync(`${model}/${f}`).size, 0),
     6e6,
   ],
   ['packed package', JSON.parse(execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts']))[0].size, 8e6],
