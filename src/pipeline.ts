@@ -23,6 +23,7 @@ import { checkTensor, type Tensor } from './tensor.js';
 import { type ClassLabels, checkClassLabels } from './unet/class-labels.js';
 import { DEVICES, type Device } from './unet/session.js';
 import { type ForwardOptions, UNet2DModel } from './unet/unet.js';
+import { checkWinograd, type Winograd } from './unet/winograd.js';
 
 /** Anything that can stand for a UNet: a configuration and a forward pass. */
 export interface UNetLike {
@@ -83,6 +84,8 @@ export type Images<O extends OutputType> = O extends 'pil' ? RawImage[] : Tensor
 export interface PretrainedOptions extends HubOptions {
   /** Where the UNet runs. Default 'wasm'. */
   device?: Device;
+  /** Faster convolutions on the `wasm` device; see `UNetOptions`. Default true. */
+  winograd?: Winograd;
   /** A scheduler in place of the saved one. */
   scheduler?: { readonly config: object };
   /** A UNet in place of the saved one. */
@@ -142,17 +145,18 @@ export class DDIMPipeline {
    */
   static async fromPretrained(model?: string, options: PretrainedOptions = {}): Promise<DDIMPipeline> {
     if (model !== undefined) checkString('model', model);
-    const keys = ['device', 'scheduler', 'unet', 'variant', ...HUB_OPTIONS];
+    const keys = ['device', 'scheduler', 'unet', 'variant', 'winograd', ...HUB_OPTIONS];
     const given = checkOptions<PretrainedOptions>('options', options, keys);
-    const { device, scheduler: otherScheduler, unet: otherUNet, variant, ...hub } = given;
+    const { device, scheduler: otherScheduler, unet: otherUNet, variant, winograd, ...hub } = given;
     if (device !== undefined) checkOneOf('device', device, DEVICES);
     if (variant !== undefined) checkString('variant', variant);
+    checkWinograd(winograd);
     if (otherScheduler !== undefined) checkScheduler(otherScheduler);
     if (otherUNet !== undefined) checkUNet(otherUNet);
     const folder = await openFolder(model ?? platform.embeddedModel(), hub);
     const layout = await findLayout(folder);
     const scheduler = otherScheduler ?? toScheduler(layout);
-    const unet = otherUNet ?? (await UNet2DModel.fromFolder(layout.unet, { device, variant }));
+    const unet = otherUNet ?? (await UNet2DModel.fromFolder(layout.unet, { device, variant, winograd }));
     if (unet.config.sampleSize === null) {
       throw new Error(
         `${layout.unet.label('config.json')}: its sample_size is null, so that no picture has a size; add it`,

@@ -42,6 +42,17 @@ function classLabels(config: UNetConfig): ForwardOptions {
   return { classLabels: { data: new Float32Array(channels), shape: [1, channels] } };
 }
 
+/** How the 3 x 3 convolutions are done: '31 by F(4,3), 11 by F(2,3), 20 directly; 133 MiB more memory'. */
+function convolutions({ plan }: UNet2DModel): string | undefined {
+  if (!plan) return undefined;
+  const counts = new Map<string, number>();
+  for (const name of plan.tilings.values()) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const parts = [...counts].map(([name, count]) => `${count} by ${name}`);
+  const rest = plan.convolutions - plan.tilings.size;
+  if (rest > 0) parts.push(`${rest} directly`);
+  return `${parts.join(', ')}; ${(plan.extraBytes / MEBIBYTE).toFixed(0)} MiB more memory`;
+}
+
 function sizes(config: UNetConfig): number[] {
   return typeof config.sampleSize === 'number' ? [config.sampleSize, config.sampleSize] : [...config.sampleSize];
 }
@@ -65,6 +76,7 @@ export async function info(args: string[]): Promise<string[]> {
       ...line('model', model ?? 'the embedded one'),
       ...line('images', `${width} x ${height} pixels, ${config.inChannels} channel${config.inChannels > 1 ? 's' : ''}`),
       ...line('unet', `${millions} M parameters, ${(unet.numBytes / MEBIBYTE).toFixed(1)} MiB`),
+      ...line('convolutions', convolutions(unet)),
       ...line('channels', config.blockOutChannels),
       ...line('down blocks', config.downBlockTypes),
       ...line('up blocks', config.upBlockTypes),

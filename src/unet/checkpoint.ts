@@ -1,5 +1,6 @@
 import { type UNetArchitecture, unetArchitecture } from '../config/architecture.js';
 import { buildGraph, type UNetGraph } from './graph/build.js';
+import type { Plan } from './graph/plan.js';
 import type { Model, ModelSource } from './model.js';
 import { readWeights } from './weights/read.js';
 import { writeSafetensors } from './weights/safetensors.js';
@@ -11,7 +12,7 @@ const read = ({ folder, variant }: ModelSource): Promise<Weights> =>
   readWeights(folder, variant === undefined ? {} : { variant });
 
 /** @throws {RangeError} a configuration that is not supported. @throws {Error} weights that are missing or do not fit. */
-export async function readCheckpoint(source: ModelSource): Promise<Model> {
+export async function readCheckpoint(source: ModelSource, maxExtraBytes: number | null): Promise<Model> {
   const { folder, json } = source;
   let architecture: UNetArchitecture;
   try {
@@ -20,8 +21,8 @@ export async function readCheckpoint(source: ModelSource): Promise<Model> {
     throw new RangeError(`${folder.label('config.json')}: ${(cause as Error).message}`, { cause });
   }
   const weights = await read(source);
-  const built = buildGraph(architecture, weights, folder.name);
-  const { graph, parameters, unused } = built;
+  const built = buildGraph(architecture, weights, folder.name, maxExtraBytes);
+  const { graph, parameters, unused, convolutions, plan } = built;
   if (unused.length > 0) {
     const shown = unused.slice(0, 4).join(', ');
     console.warn(`${folder.name}: ${unused.length} tensors have no place in a UNet2DModel and are not used: ${shown}`);
@@ -31,9 +32,12 @@ export async function readCheckpoint(source: ModelSource): Promise<Model> {
     graph: graph.encode(),
     externalData: weights.files,
     parameters,
+    plan: { convolutions, tilings: namesOf(plan), extraBytes: plan.extraBytes },
     embed: () => embed(built, weights),
   };
 }
+
+const namesOf = ({ tilings }: Plan) => new Map([...tilings].map(([path, { name }]) => [path, name]));
 
 /** Protobuf's limit for one message, which onnxruntime keeps to. */
 const MAX_MODEL = 2 ** 31 - 1;

@@ -3,6 +3,16 @@ import { join, MODEL_ADVICE, parseJson, writeFile } from '../hub/files.js';
 import type { Folder } from '../hub/folder.js';
 import { readOnnxFile } from './onnx-file.js';
 
+/** How the 3 x 3 convolutions of stride 1 of a model are done. */
+export interface ConvolutionPlan {
+  /** How many there are. */
+  readonly convolutions: number;
+  /** The algorithm of those that are not done directly, by the name of the layer: 'F(4,3)' and the like. */
+  readonly tilings: ReadonlyMap<string, string>;
+  /** Bytes of memory that this adds to the weights. */
+  readonly extraBytes: number;
+}
+
 /** A model in memory, ready for a session: an ONNX graph, and the files that its weights lie in. */
 export interface Model {
   /** How messages name it. */
@@ -12,6 +22,8 @@ export interface Model {
   readonly externalData: ReadonlyMap<string, Uint8Array>;
   /** Number of weights. */
   readonly parameters: number;
+  /** How its convolutions are done; undefined for a graph that was not built here. */
+  readonly plan?: ConvolutionPlan;
   /** The graph's file, for a runtime that finds external data beside it; undefined for one that was built here. */
   readonly path?: string | undefined;
   /** The graph with the weights within, as any ONNX runtime takes it; undefined for one that was not built here. */
@@ -47,10 +59,12 @@ const isExported = async ({ folder, variant }: ModelSource): Promise<boolean> =>
 
 /**
  * Reads a model: model.onnx where there is one, else a checkpoint, for which the graph is built.
+ * @param maxExtraBytes of weights that faster convolutions may add; null: direct convolutions only.
  * @throws {Error} a missing or broken file, by name. @throws {RangeError} a configuration that is not supported.
  */
-export async function readModel(source: ModelSource): Promise<Model> {
-  return (await isExported(source)) ? readExported(source.folder) : (await checkpoint()).readCheckpoint(source);
+export async function readModel(source: ModelSource, maxExtraBytes: number | null = null): Promise<Model> {
+  if (await isExported(source)) return readExported(source.folder);
+  return (await checkpoint()).readCheckpoint(source, maxExtraBytes);
 }
 
 async function readExported(folder: Folder): Promise<Model> {

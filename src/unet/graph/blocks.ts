@@ -1,9 +1,10 @@
 import type { DownBlock, UpBlock } from '../../config/architecture.js';
 import { attention } from './attention.js';
-import { activation, type Context, conv2d, conv3x3, type Maps } from './layers.js';
+import { conv3x3, doubledConv3x3 } from './convolution.js';
+import { activation, type Context, conv2d, type Maps } from './layers.js';
 import { groupNorm } from './norm.js';
 import { type ResnetOptions, resnet } from './resnet.js';
-import { downsampleConv, downsampleFir, upsampleConv, upsampleFir } from './sampling.js';
+import { downsampleConv, downsampleFir, upsampleFir } from './sampling.js';
 
 // Blocks of a UNet: diffusers/models/unets/unet_2d_blocks.py.
 
@@ -125,7 +126,7 @@ export function upBlock(c: Context, path: string, type: UpBlock, flow: Flow, out
     const resample = type === 'ResnetUpsampleBlock2D' || (type === 'AttnUpBlock2D' && config.upsampleType === 'resnet');
     flow.x = resample
       ? resnet(c, `${path}.upsamplers.0`, flow.x, { out, groups: normGroups(c), resample: 'up' })
-      : upsampleConv(c, `${path}.upsamplers.0`, flow.x);
+      : doubledConv3x3(c, `${path}.upsamplers.0.conv`, flow.x, flow.x.channels);
   }
 }
 

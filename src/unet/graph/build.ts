@@ -1,11 +1,14 @@
 import type { UNetArchitecture } from '../../config/architecture.js';
 import type { Weights } from '../weights/weights.js';
 import { downBlock, type Flow, midBlock, upBlock } from './blocks.js';
+import { conv3x3 } from './convolution.js';
 import { timeEmbedding } from './embeddings.js';
-import { activation, type Context, conv3x3 } from './layers.js';
+import { activation, type Context } from './layers.js';
 import { groupNorm } from './norm.js';
 import { OnnxGraph } from './onnx.js';
 import { Parameters } from './parameters.js';
+import { type Convolution, follow, makePlan, type Plan, type Planner } from './plan.js';
+import { Sizes } from './sizes.js';
 
 /** A UNet as an ONNX graph. */
 export interface UNetGraph {
@@ -14,6 +17,9 @@ export interface UNetGraph {
   readonly parameters: number;
   /** Tensors of the checkpoint that the architecture has no use for. */
   readonly unused: readonly string[];
+  /** Number of 3 x 3 convolutions of stride 1, and which of them are done with fewer multiplications. */
+  readonly convolutions: number;
+  readonly plan: Plan;
 }
 
 /**
@@ -22,19 +28,44 @@ export interface UNetGraph {
  * where the model has classes. Output: `out_sample`.
  *
  * @param label how messages name the weights.
+ * @param maxExtraBytes of weights that faster convolutions may add; null: direct convolutions only.
  * @throws {RangeError} a configuration that diffusers cannot run either. @throws {Error} a missing tensor, or one of
  * another shape.
  */
-export function buildGraph(config: UNetArchitecture, weights: Pick<Weights, 'tensors'>, label: string): UNetGraph {
+export function buildGraph(
+  config: UNetArchitecture,
+  weights: Pick<Weights, 'tensors'>,
+  label: string,
+  maxExtraBytes: number | null = null,
+): UNetGraph {
+  const convs: Convolution[] = [];
+  const direct = assemble(config, weights, label, (conv) => {
+    convs.push(conv);
+    return null;
+  });
+  const convolutions = new Set(convs.map(({ path }) => path)).size;
+  const none: Plan = { tilings: new Map(), extraBytes: 0 };
+  const plan = maxExtraBytes === null ? none : makePlan(convs, config, maxExtraBytes);
+  const built = plan.tilings.size === 0 ? direct : assemble(config, weights, label, follow(plan));
+  return { ...built, convolutions, plan };
+}
+
+export function assemble(
+  config: UNetArchitecture,
+  weights: Pick<Weights, 'tensors'>,
+  label: string,
+  plan: Planner,
+): Omit<UNetGraph, 'plan' | 'convolutions'> {
   const graph = new OnnxGraph();
   const parameters = new Parameters(label, weights.tensors, graph);
+  const sizes = new Sizes(graph);
   const widths = config.blockOutChannels;
   const first = widths[0] as number;
   const levels = widths.length;
 
   let sample = graph.input('sample', 'float32', ['batch', config.inChannels, 'height', 'width']);
   const timestep = graph.input('timestep', 'int64', ['batch_or_1']);
-  const shared = { graph, parameters, config, timeChannels: config.timeEmbeddingDim ?? 4 * first };
+  const shared = { graph, parameters, config, sizes, plan, timeChannels: config.timeEmbeddingDim ?? 4 * first };
   const c: Context = { ...shared, time: timeEmbedding(shared, timestep) };
 
   if (config.centerInputSample) {

@@ -1,6 +1,8 @@
 import type { Activation, UNetArchitecture } from '../../config/architecture.js';
 import type { OnnxGraph } from './onnx.js';
 import type { Parameters } from './parameters.js';
+import type { Planner } from './plan.js';
+import type { Sizes } from './sizes.js';
 
 // Layers of one to a few operators, named as in torch. Values are [N, C, H, W] unless said otherwise; N, H and W are free.
 
@@ -17,6 +19,9 @@ export interface Context {
   readonly graph: OnnxGraph;
   readonly parameters: Parameters;
   readonly config: UNetArchitecture;
+  readonly sizes: Sizes;
+  /** Chooses how a 3 x 3 convolution is done. */
+  readonly plan: Planner;
   /** Channels of the time embedding. */
   readonly timeChannels: number;
   /** The time embedding after the activation that every resnet applies to it: [N or 1, timeChannels]. */
@@ -63,18 +68,12 @@ export function conv2d(c: Context, path: string, x: Maps, out: number, options: 
   return { name, channels: out, level: x.level + (stride === 2 ? 1 : 0) };
 }
 
-export const conv3x3 = (c: Context, path: string, x: Maps, out: number): Maps =>
-  conv2d(c, path, x, out, { kernel: 3, pads: [1, 1, 1, 1] });
-
 /** torch.nn.Linear of a value [N, in] to [N, out]. */
 export function linear(c: Omit<Context, 'time'>, path: string, x: string, size: number, out: number): string {
   const weight = c.parameters.get(`${path}.weight`, [out, size]);
   const bias = c.parameters.get(`${path}.bias`, [out]);
   return c.graph.node(path, 'Gemm', [x, weight, bias], { transB: 1 });
 }
-
-/** The shape [N, C, H, W] of a value. */
-export const shapeOf = (c: Context, x: Maps): string => c.graph.node(x.name, 'Shape', [x.name]);
 
 /** Divides by a factor, if it is one that changes anything. */
 export function divide(c: Context, path: string, x: string, factor: number): string {

@@ -1,4 +1,4 @@
-import { type Context, type Maps, shapeOf } from './layers.js';
+import type { Context, Maps } from './layers.js';
 
 /** Scale and shift per channel that follow a normalisation, both [N or 1, C, 1, 1]. */
 export interface Affine {
@@ -51,19 +51,19 @@ interface Normalised {
 
 /** Each group as one channel of an InstanceNormalization. */
 function instanceNorm(c: Context, path: string, x: Maps, groups: number, eps: number): Normalised {
-  const { graph, parameters } = c;
+  const { graph, parameters, sizes } = c;
   const ones = graph.floats(new Float32Array(groups).fill(1), [groups]);
   const zeros = graph.floats(new Float32Array(groups), [groups]);
   const grouped = graph.node(path, 'Reshape', [x.name, graph.ints([0, groups, -1])]);
   const normal = graph.node(path, 'InstanceNormalization', [grouped, ones, zeros], { epsilon: { float: eps } });
-  const value = graph.node(path, 'Reshape', [normal, shapeOf(c, x)]);
+  const value = graph.node(path, 'Reshape', [normal, sizes.shape(x)]);
   return { value, scale: parameters.get(`${path}.weight`, [x.channels], [x.channels, 1, 1]) };
 }
 
 /** The same from means of rows and then of their means; the division goes into the scale. */
 function rowNorm(c: Context, path: string, x: Maps, groups: number, eps: number): Normalised {
-  const { graph, parameters } = c;
-  const shape = shapeOf(c, x);
+  const { graph, parameters, sizes } = c;
+  const shape = sizes.shape(x);
   const toGroups = graph.ints([0, groups, -1]);
   const grouped = (value: string) => graph.node(path, 'Reshape', [value, toGroups]);
   const mean = (value: string, axis: number) => graph.node(path, 'ReduceMean', [value], { axes: [axis], keepdims: 1 });

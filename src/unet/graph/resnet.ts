@@ -1,6 +1,7 @@
-import { activation, type Context, conv2d, conv3x3, divide, linear, type Maps } from './layers.js';
+import { conv3x3, doubledConv3x3, upsampleNearest } from './convolution.js';
+import { activation, type Context, conv2d, divide, linear, type Maps } from './layers.js';
 import { type Affine, groupNorm } from './norm.js';
-import { downsampleFir, downsampleMean, upsampleFir, upsampleNearest } from './sampling.js';
+import { downsampleFir, downsampleMean, upsampleFir } from './sampling.js';
 
 const RESAMPLE = { down: downsampleMean, up: upsampleNearest, firDown: downsampleFir, firUp: upsampleFir } as const;
 
@@ -25,18 +26,17 @@ export function resnet(c: Context, path: string, x: Maps, options: ResnetOptions
 
   let residual = x;
   let h = act(path, groupNorm(c, `${path}.norm1`, x, groups, config.normEps));
-  if (resample) {
-    residual = RESAMPLE[resample](c, path, residual);
-    h = RESAMPLE[resample](c, path, h);
-  }
-  h = conv3x3(c, `${path}.conv1`, h, out);
+  if (resample) residual = RESAMPLE[resample](c, path, residual);
+  if (resample && resample !== 'up') h = RESAMPLE[resample](c, path, h);
+  const conv1 = resample === 'up' ? doubledConv3x3 : conv3x3;
   if (config.resnetTimeScaleShift === 'default') {
     const [shift] = timeProjection(c, path, out, 1);
-    h = { ...h, name: graph.node(path, 'Add', [h.name, shift as string]) };
+    h = conv1(c, `${path}.conv1`, h, out, shift);
     h = groupNorm(c, `${path}.norm2`, h, groupsOut, config.normEps);
   } else {
     const [time, shift] = timeProjection(c, path, out, 2) as [string, string];
     const scale = graph.node(path, 'Add', [time, graph.floats([1], [])]);
+    h = conv1(c, `${path}.conv1`, h, out);
     h = groupNorm(c, `${path}.norm2`, h, groupsOut, config.normEps, { scale, shift } satisfies Affine);
   }
   h = conv3x3(c, `${path}.conv2`, act(path, h), out);

@@ -1,4 +1,4 @@
-import { type Context, conv2d, conv3x3, type Maps } from './layers.js';
+import { type Context, conv2d, type Maps } from './layers.js';
 
 // Halving and doubling of maps: diffusers/models/downsampling.py and upsampling.py.
 
@@ -12,22 +12,6 @@ export function downsampleConv(c: Context, path: string, x: Maps, padding: numbe
 export function downsampleMean(c: Context, path: string, x: Maps): Maps {
   const name = c.graph.node(path, 'AveragePool', [x.name], { kernel_shape: [2, 2], strides: [2, 2] });
   return { ...x, name, level: x.level + 1 };
-}
-
-/** `Upsample2D` without a convolution: each value twice in each direction. */
-export function upsampleNearest(c: Context, path: string, x: Maps): Maps {
-  const scales = c.graph.floats([1, 1, 2, 2], [4]);
-  const name = c.graph.node(path, 'Resize', [x.name, '', scales], {
-    coordinate_transformation_mode: 'asymmetric',
-    mode: 'nearest',
-    nearest_mode: 'floor',
-  });
-  return { ...x, name, level: x.level - 1 };
-}
-
-/** `Upsample2D` with a convolution. */
-export function upsampleConv(c: Context, path: string, x: Maps): Maps {
-  return conv3x3(c, `${path}.conv`, upsampleNearest(c, path, x), x.channels);
 }
 
 /** The outer product of (1, 3, 3, 1) with itself, one for each channel. */

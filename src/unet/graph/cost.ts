@@ -1,0 +1,44 @@
+import type { Tiling } from './cook-toom.js';
+
+// What a 3 x 3 convolution costs on the wasm device, for one image and one thread.
+
+export interface Size {
+  readonly channels: number;
+  readonly out: number;
+  /** Of the map before it is doubled. */
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** onnxruntime's matrix product takes columns by 16 at a time. */
+const sixteens = (count: number): number => 16 * Math.ceil(count / 16);
+
+/**
+ * How much of each kind of work there is. Directly: products, values that are gathered for them, and 1 for the operator. With
+ * a tiling: products, transformed values before and after them, and 1 for the operators.
+ */
+export function work({ channels, out, rows, columns }: Size, tiling: Tiling | null): number[] {
+  if (!tiling) return [9 * channels * out * sixteens(rows * columns), 9 * channels * rows * columns, 1];
+  const { step, products } = tiling;
+  const tiles = Math.ceil(rows / step) * Math.ceil(columns / step);
+  const each = products * products;
+  return [each * channels * out * sixteens(tiles), each * channels * tiles, each * out * tiles, 1];
+}
+
+/**
+ * Nanoseconds of each kind of work, fitted by bench/winograd.mjs (Xeon with AVX2, Node 20, onnxruntime-web 1.30). Only
+ * their proportions matter.
+ */
+const DIRECT = [0.0554, 0.159, 6060];
+const TILED = [0.0621, 0.976, 0.348, 29900];
+
+/** Nanoseconds, by the model. */
+export function cost(size: Size, tiling: Tiling | null): number {
+  const rates = tiling ? TILED : DIRECT;
+  return work(size, tiling).reduce((sum, amount, i) => sum + amount * (rates[i] as number), 0);
+}
+
+/** Bytes of weights beyond those of the direct convolution. */
+export function extraBytes({ channels, out }: Pick<Size, 'channels' | 'out'>, { products }: Tiling): number {
+  return 4 * channels * out * (products * products - 9);
+}

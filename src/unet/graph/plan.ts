@@ -1,0 +1,96 @@
+import type { UNetArchitecture } from '../../config/architecture.js';
+import { DOUBLING_TILINGS, isDoubling, TILINGS, type Tiling } from './cook-toom.js';
+import { cost, extraBytes, type Size } from './cost.js';
+
+/** A 3 x 3 convolution of stride 1. */
+export interface Convolution {
+  readonly path: string;
+  /** Channels of the map and of the result. */
+  readonly channels: number;
+  readonly out: number;
+  /** How often the map was halved. */
+  readonly level: number;
+  /** Whether the map is doubled first. */
+  readonly doubling: boolean;
+}
+
+/** Chooses how a convolution is done: with a tiling, or directly. */
+export type Planner = (conv: Convolution) => Tiling | null;
+
+/** Which convolutions are done with a tiling. */
+export interface Plan {
+  readonly tilings: ReadonlyMap<string, Tiling>;
+  /** Weights in memory beyond what direct convolutions have. */
+  readonly extraBytes: number;
+}
+
+interface Way {
+  readonly tiling: Tiling | null;
+  readonly time: number;
+  readonly bytes: number;
+}
+
+/** A tiling must promise to be this much faster: the model of the costs is one machine's, and up to a third off. */
+const GAIN = 1.15;
+/** Assumed where the configuration does not tell a size. */
+const SIZE = 64;
+
+/**
+ * The fastest way for each convolution by the model of the costs; while the added weights exceed `maxExtraBytes`, the
+ * change that loses the least time for a byte. Nothing but the configuration and the cap decides, so that a model has one
+ * graph; not the batch either, since an image's bits must not depend on the images beside it.
+ */
+export function makePlan(convs: readonly Convolution[], config: UNetArchitecture, maxExtraBytes: number): Plan {
+  const { sampleSize } = config;
+  const [rows, columns] = typeof sampleSize === 'object' ? (sampleSize ?? [SIZE, SIZE]) : [sampleSize, sampleSize];
+  const choices = new Map<string, { ways: readonly Way[]; way: Way }>();
+  for (const conv of convs) {
+    // What is not done with a doubling comes a second time, on the doubled map.
+    if (choices.has(conv.path)) continue;
+    const scale = 2 ** conv.level;
+    const ways = waysOf(conv, { ...conv, rows: Math.ceil(rows / scale), columns: Math.ceil(columns / scale) });
+    choices.set(conv.path, { ways, way: ways.reduce((best, way) => (way.time < best.time ? way : best)) });
+  }
+  const all = [...choices.values()];
+  let extra = all.reduce((sum, { way }) => sum + way.bytes, 0);
+  while (extra > maxExtraBytes) {
+    let least = {
+      loss: Infinity,
+      choice: undefined as (typeof all)[number] | undefined,
+      way: undefined as Way | undefined,
+    };
+    for (const choice of all) {
+      for (const way of choice.ways) {
+        const saved = choice.way.bytes - way.bytes;
+        const loss = (way.time - choice.way.time) / saved;
+        if (saved > 0 && loss < least.loss) least = { loss, choice, way };
+      }
+    }
+    const { choice, way } = least;
+    if (!choice || !way) break;
+    extra += way.bytes - choice.way.bytes;
+    choice.way = way;
+  }
+  const tilings = [...choices].flatMap(([path, { way }]) => (way.tiling ? [[path, way.tiling] as const] : []));
+  return { tilings: new Map(tilings), extraBytes: extra };
+}
+
+/** Ways to do a convolution, the direct one first. */
+function waysOf(conv: Convolution, size: Size): Way[] {
+  const doubled = { ...size, rows: 2 * size.rows, columns: 2 * size.columns };
+  const direct = cost(conv.doubling ? doubled : size, null);
+  const ways: Way[] = [{ tiling: null, time: direct, bytes: 0 }];
+  for (const tiling of conv.doubling ? [...TILINGS, ...DOUBLING_TILINGS] : TILINGS) {
+    const time = cost(conv.doubling && !isDoubling(tiling) ? doubled : size, tiling);
+    if (time * GAIN < direct) ways.push({ tiling, time, bytes: extraBytes(conv, tiling) });
+  }
+  return ways;
+}
+
+/** The planner that follows a plan. */
+export const follow =
+  ({ tilings }: Plan): Planner =>
+  ({ path, doubling }) => {
+    const tiling = tilings.get(path);
+    return tiling && isDoubling(tiling) === doubling ? tiling : null;
+  };
