@@ -10,8 +10,10 @@ import { kernelBytes } from './kernels.mjs';
 
 const PROCESSES = Number(process.env.BENCH_PROCESSES ?? 5);
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 30);
-/** A generation takes seconds, a timing of the others 10 ms. */
+/** A generation or a forward pass takes up to seconds, a timing of the others 10 ms. */
 const RUNS = Math.max(1, Math.round(ROUNDS / 10));
+/** Subjects of that kind; torch does not time itself in them. */
+const LONG = ['pipeline', 'unet'];
 /** UNETS is a folder of models that export_unets.py wrote; forward passes are measured where there is one. */
 const SUBJECTS = ['noise', 'step', 'pipeline', ...(process.env.UNETS ? ['unet'] : [])];
 
@@ -128,9 +130,10 @@ async function report() {
 
 const [subject] = process.argv.slice(2);
 if (subject) {
-  const torch = ['pipeline', 'unet'].includes(subject) ? undefined : await startTorch();
+  const long = LONG.includes(subject);
+  const torch = long ? undefined : await startTorch();
   const { measure } = await import(`./${subject}.mjs`);
-  const groups = await measure(torch, ['pipeline', 'unet'].includes(subject) ? RUNS : ROUNDS);
+  const groups = await measure(torch, long ? RUNS : ROUNDS);
   torch?.stop();
   process.stdout.write(JSON.stringify(groups));
 } else {

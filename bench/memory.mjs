@@ -1,5 +1,5 @@
-// Peak resident memory of a process that loads a model and runs one forward pass: from a checkpoint with this library, and
-// from the file that torch.onnx.export wrote, with onnxruntime-web alone.
+// Peak resident memory of a process that loads a model and runs one forward pass: from a checkpoint with this library, with
+// and without fast convolutions, and from the file that torch.onnx.export wrote, with onnxruntime-web alone.
 //
 //     UNETS=DIR node memory.mjs [NAME]         DIR is what export_unets.py wrote; NAME is cifar10-32 if left out
 import { execFileSync } from 'node:child_process';
@@ -10,13 +10,13 @@ import { median } from './harness.mjs';
 
 const [name = 'cifar10-32', how] = process.argv.slice(2);
 const folder = join(process.env.UNETS ?? '.', name);
-const WAYS = ['ddim-wasm', 'exported ONNX'];
+const WAYS = ['ddim-wasm', 'winograd: false', 'exported ONNX'];
 const PROCESSES = Number(process.env.BENCH_PROCESSES ?? 5);
 
 async function run() {
   const { Generator, UNet2DModel } = await import('../dist/esm/index.js');
-  if (how === 'ddim-wasm') {
-    const unet = await UNet2DModel.fromPretrained(folder);
+  if (how !== 'exported ONNX') {
+    const unet = await UNet2DModel.fromPretrained(folder, { winograd: how === 'ddim-wasm' });
     const { sampleSize, inChannels } = unet.config;
     await unet.forward(new Generator(0).randn([1, inChannels, sampleSize, sampleSize]), 500);
   } else {
@@ -46,5 +46,5 @@ else {
       peaks[way].push(Number(output));
     }
   }
-  for (const way of WAYS) console.log(`${way.padEnd(14)} ${Math.round(median(peaks[way]))} MiB at the peak`);
+  for (const way of WAYS) console.log(`${way.padEnd(16)} ${Math.round(median(peaks[way]))} MiB at the peak`);
 }

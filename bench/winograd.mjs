@@ -1,15 +1,15 @@
 // Fits the cost model by which the graph builder chooses how to do a 3 x 3 convolution (src/unet/graph/cost.ts): times single
 // convolutions in onnxruntime-web on one thread, directly and with every tiling, and prints the constants.
 //
-//     node winograd.mjs            about five minutes
+//     node winograd.mjs            about three minutes
 //
 // A time is what three more convolutions add to a graph that has one, the median of several runs; the fit is by least squares
 // of the relative errors.
-import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import * as ort from 'onnxruntime-web';
 import { median } from './harness.mjs';
+import { ORT_OPTIONS } from './unet.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -40,7 +40,6 @@ const SHAPES = [
 /** The builder's own modules, which are not exported. */
 async function internals() {
   const outfile = `${root}build/bench/internals.mjs`;
-  mkdirSync(`${root}build/bench`, { recursive: true });
   const modules = ['convolution', 'cook-toom', 'cost', 'onnx', 'parameters', 'sizes'];
   await build({
     stdin: {
@@ -95,9 +94,7 @@ function graphOf(modules, [channels, out, size], tiling, count) {
 async function open(modules, shape, tiling, count) {
   const { names, model, weights } = graphOf(modules, shape, tiling, count);
   const session = await ort.InferenceSession.create(model, {
-    executionProviders: ['wasm'],
-    graphOptimizationLevel: 'all',
-    logSeverityLevel: 3,
+    ...ORT_OPTIONS,
     externalData: [{ path: 'weights', data: weights }],
   });
   const [channels, , size] = shape;
@@ -156,8 +153,8 @@ for (let round = 0; round < 2; round++) {
     const [channels, out, size] = shape;
     for (const tiling of [null, ...TILINGS, ...DOUBLING_TILINGS]) {
       if (tiling && isDoubling(tiling) && (size > 32 || Math.min(channels, out) < 16)) continue;
-      const size2 = { channels, out, rows: size, columns: size };
-      samples.push({ shape, tiling, time: await time(modules, shape, tiling), work: work(size2, tiling) });
+      const amounts = work({ channels, out, rows: size, columns: size }, tiling);
+      samples.push({ shape, tiling, time: await time(modules, shape, tiling), work: amounts });
     }
   }
 }

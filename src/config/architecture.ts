@@ -55,6 +55,11 @@ export interface UNetArchitecture {
   numTrainTimesteps: number | null;
 }
 
+/** Height and width of the images that a model was made for; null where it does not say. */
+export function sampleArea({ sampleSize }: Pick<UNetArchitecture, 'sampleSize'>): readonly [number, number] | null {
+  return typeof sampleSize === 'number' ? [sampleSize, sampleSize] : sampleSize;
+}
+
 type Field<T> = { default: T; check: (name: string, value: unknown) => T };
 
 const MAX_CHANNELS = 65536;

@@ -50,6 +50,7 @@ export function buildGraph(
   return { ...built, convolutions, plan };
 }
 
+/** The graph with its 3 x 3 convolutions done as `plan` says. */
 export function assemble(
   config: UNetArchitecture,
   weights: Pick<Weights, 'tensors'>,

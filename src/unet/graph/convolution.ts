@@ -1,16 +1,6 @@
 import { type Context, conv2d, type Maps } from './layers.js';
+import { upsampleNearest } from './sampling.js';
 import { winograd } from './winograd.js';
-
-/** `Upsample2D` without a convolution: each value twice in each direction. */
-export function upsampleNearest(c: Context, path: string, x: Maps): Maps {
-  const scales = c.graph.floats([1, 1, 2, 2], [4]);
-  const name = c.graph.node(path, 'Resize', [x.name, '', scales], {
-    coordinate_transformation_mode: 'asymmetric',
-    mode: 'nearest',
-    nearest_mode: 'floor',
-  });
-  return { ...x, name, level: x.level - 1 };
-}
 
 /**
  * torch.nn.Conv2d with a 3 x 3 kernel, stride 1 and padding 1, done as the plan says.
@@ -18,7 +8,7 @@ export function upsampleNearest(c: Context, path: string, x: Maps): Maps {
  */
 export function conv3x3(c: Context, path: string, x: Maps, out: number, shift?: string): Maps {
   const tiling = c.plan({ path, channels: x.channels, out, level: x.level, doubling: false });
-  if (tiling) return winograd(c, path, x, { tiling, out, ...(shift !== undefined && { shift }) });
+  if (tiling) return winograd(c, path, x, { tiling, out, shift });
   const y = conv2d(c, path, x, out, { kernel: 3, pads: [1, 1, 1, 1] });
   return shift === undefined ? y : { ...y, name: c.graph.node(path, 'Add', [y.name, shift]) };
 }
@@ -26,6 +16,6 @@ export function conv3x3(c: Context, path: string, x: Maps, out: number, shift?: 
 /** `upsampleNearest` and then `conv3x3`, in one where that is less work. */
 export function doubledConv3x3(c: Context, path: string, x: Maps, out: number, shift?: string): Maps {
   const tiling = c.plan({ path, channels: x.channels, out, level: x.level, doubling: true });
-  if (tiling) return winograd(c, path, x, { tiling, out, ...(shift !== undefined && { shift }) });
+  if (tiling) return winograd(c, path, x, { tiling, out, shift });
   return conv3x3(c, path, upsampleNearest(c, path, x), out, shift);
 }

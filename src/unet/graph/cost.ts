@@ -5,7 +5,7 @@ import type { Tiling } from './cook-toom.js';
 export interface Size {
   readonly channels: number;
   readonly out: number;
-  /** Of the map before it is doubled. */
+  /** Of the map that is read. */
   readonly rows: number;
   readonly columns: number;
 }

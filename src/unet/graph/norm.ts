@@ -1,3 +1,4 @@
+import { sampleArea } from '../../config/architecture.js';
 import type { Context, Maps } from './layers.js';
 
 /** Scale and shift per channel that follow a normalisation, both [N or 1, C, 1, 1]. */
@@ -36,9 +37,9 @@ export function groupNorm(c: Context, path: string, x: Maps, groups: number, eps
 
 /** Pixels of a map at the size that the model was made for. */
 function area({ config }: Context, { level }: Maps): number {
-  const { sampleSize } = config;
-  if (sampleSize === null) return Infinity;
-  const [height, width] = typeof sampleSize === 'number' ? [sampleSize, sampleSize] : sampleSize;
+  const sample = sampleArea(config);
+  if (!sample) return Infinity;
+  const [height, width] = sample;
   return (height * width) / 4 ** level;
 }
 

@@ -1,4 +1,4 @@
-import type { UNetArchitecture } from '../../config/architecture.js';
+import { sampleArea, type UNetArchitecture } from '../../config/architecture.js';
 import { DOUBLING_TILINGS, isDoubling, TILINGS, type Tiling } from './cook-toom.js';
 import { cost, extraBytes, type Size } from './cost.js';
 
@@ -30,10 +30,16 @@ interface Way {
   readonly bytes: number;
 }
 
+/** A convolution's ways, and the one that is taken. */
+interface Choice {
+  readonly ways: readonly Way[];
+  way: Way;
+}
+
 /** A tiling must promise to be this much faster: the model of the costs is one machine's, and up to a third off. */
 const GAIN = 1.15;
 /** Assumed where the configuration does not tell a size. */
-const SIZE = 64;
+const AREA = [64, 64] as const;
 
 /**
  * The fastest way for each convolution by the model of the costs; while the added weights exceed `maxExtraBytes`, the
@@ -41,9 +47,8 @@ const SIZE = 64;
  * graph; not the batch either, since an image's bits must not depend on the images beside it.
  */
 export function makePlan(convs: readonly Convolution[], config: UNetArchitecture, maxExtraBytes: number): Plan {
-  const { sampleSize } = config;
-  const [rows, columns] = typeof sampleSize === 'object' ? (sampleSize ?? [SIZE, SIZE]) : [sampleSize, sampleSize];
-  const choices = new Map<string, { ways: readonly Way[]; way: Way }>();
+  const [rows, columns] = sampleArea(config) ?? AREA;
+  const choices = new Map<string, Choice>();
   for (const conv of convs) {
     // What is not done with a doubling comes a second time, on the doubled map.
     if (choices.has(conv.path)) continue;
@@ -52,27 +57,23 @@ export function makePlan(convs: readonly Convolution[], config: UNetArchitecture
     choices.set(conv.path, { ways, way: ways.reduce((best, way) => (way.time < best.time ? way : best)) });
   }
   const all = [...choices.values()];
-  let extra = all.reduce((sum, { way }) => sum + way.bytes, 0);
-  while (extra > maxExtraBytes) {
-    let least = {
-      loss: Infinity,
-      choice: undefined as (typeof all)[number] | undefined,
-      way: undefined as Way | undefined,
-    };
-    for (const choice of all) {
-      for (const way of choice.ways) {
-        const saved = choice.way.bytes - way.bytes;
-        const loss = (way.time - choice.way.time) / saved;
-        if (saved > 0 && loss < least.loss) least = { loss, choice, way };
-      }
-    }
-    const { choice, way } = least;
-    if (!choice || !way) break;
-    extra += way.bytes - choice.way.bytes;
+  const extra = () => all.reduce((sum, { way }) => sum + way.bytes, 0);
+  while (extra() > maxExtraBytes) {
+    const { choice, way } = leastLoss(all);
     choice.way = way;
   }
   const tilings = [...choices].flatMap(([path, { way }]) => (way.tiling ? [[path, way.tiling] as const] : []));
-  return { tilings: new Map(tilings), extraBytes: extra };
+  return { tilings: new Map(tilings), extraBytes: extra() };
+}
+
+/** The change that loses the least time for a byte. There is one as long as anything is added: back to the direct way. */
+function leastLoss(choices: readonly Choice[]): { choice: Choice; way: Way } {
+  const changes = choices.flatMap((choice) =>
+    choice.ways
+      .filter((way) => way.bytes < choice.way.bytes)
+      .map((way) => ({ choice, way, loss: (way.time - choice.way.time) / (choice.way.bytes - way.bytes) })),
+  );
+  return changes.reduce((least, change) => (change.loss < least.loss ? change : least));
 }
 
 /** Ways to do a convolution, the direct one first. */

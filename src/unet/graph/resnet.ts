@@ -1,7 +1,7 @@
-import { conv3x3, doubledConv3x3, upsampleNearest } from './convolution.js';
+import { conv3x3, doubledConv3x3 } from './convolution.js';
 import { activation, type Context, conv2d, divide, linear, type Maps } from './layers.js';
 import { type Affine, groupNorm } from './norm.js';
-import { downsampleFir, downsampleMean, upsampleFir } from './sampling.js';
+import { downsampleFir, downsampleMean, upsampleFir, upsampleNearest } from './sampling.js';
 
 const RESAMPLE = { down: downsampleMean, up: upsampleNearest, firDown: downsampleFir, firUp: upsampleFir } as const;
 

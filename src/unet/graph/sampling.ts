@@ -14,6 +14,17 @@ export function downsampleMean(c: Context, path: string, x: Maps): Maps {
   return { ...x, name, level: x.level + 1 };
 }
 
+/** `Upsample2D` without a convolution: each value twice in each direction. */
+export function upsampleNearest(c: Context, path: string, x: Maps): Maps {
+  const scales = c.graph.floats([1, 1, 2, 2], [4]);
+  const name = c.graph.node(path, 'Resize', [x.name, '', scales], {
+    coordinate_transformation_mode: 'asymmetric',
+    mode: 'nearest',
+    nearest_mode: 'floor',
+  });
+  return { ...x, name, level: x.level - 1 };
+}
+
 /** The outer product of (1, 3, 3, 1) with itself, one for each channel. */
 function firWeight(c: Context, channels: number, sum: number): string {
   const taps = [1, 3, 3, 1];

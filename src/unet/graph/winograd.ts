@@ -1,4 +1,4 @@
-import type { Matrix, Tiling } from './cook-toom.js';
+import { isDoubling, type Matrix, type Tiling } from './cook-toom.js';
 import type { Context, Maps } from './layers.js';
 
 // A 3 x 3 convolution of stride 1 as transforms, one matrix product for each product of a tile, and a transform back, in
@@ -15,7 +15,7 @@ import type { Context, Maps } from './layers.js';
 // Images stay apart all the way, so that an image's bits do not depend on the batch that it is in. On 128 channels of
 // 32 x 32 with F(4, 3) the products take 1.9 ms, the transforms 0.4 and 0.2, where a direct convolution takes 8.0.
 
-/** A^T x B^T and the like: the Kronecker product, by rows. */
+/** The Kronecker product, by rows. */
 const kronecker = (a: Matrix, b: Matrix): number[] =>
   a.flatMap((left) => b.flatMap((right) => left.flatMap((x) => right.map((y) => x * y))));
 
@@ -24,7 +24,7 @@ export interface WinogradOptions {
   /** Channels of the result. */
   readonly out: number;
   /** Added to the result: [N or 1, K, 1, 1]. */
-  readonly shift?: string;
+  readonly shift: string | undefined;
 }
 
 export function winograd(c: Context, path: string, x: Maps, options: WinogradOptions): Maps {
@@ -56,7 +56,7 @@ export function winograd(c: Context, path: string, x: Maps, options: WinogradOpt
   if (!isWhole(c, x, step)) y = node('Slice', [y, graph.ints([0, 0]), sizes.area(x, m / step), graph.ints([2, 3])]);
   const bias = parameters.get(`${path}.bias`, [out], [out, 1, 1]);
   const offset = shift === undefined ? bias : node('Add', [shift, bias]);
-  return { name: node('Add', [y, offset]), channels: out, level: m === step ? x.level : x.level - 1 };
+  return { name: node('Add', [y, offset]), channels: out, level: isDoubling(tiling) ? x.level - 1 : x.level };
 }
 
 /** Whether maps of this level are whole tiles, of whatever size: each halving below can be undone only on even sizes. */
