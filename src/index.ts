@@ -1,6 +1,7 @@
 export type { DDIMSchedulerConfig, SchedulerConfig } from './config/scheduler.js';
 export type { UNetConfig } from './config/unet.js';
 export { Generator, randnTensor } from './generator.js';
+export type { ModelFiles } from './hub/memory.js';
 export type { DownloadProgress, HubOptions } from './hub/open.js';
 export { RawImage } from './image.js';
 export { makeImageGrid } from './image-grid.js';

@@ -15,6 +15,7 @@ import { checkUNetConfig, type UNetConfig } from './config/unet.js';
 import { checkGenerators, freshGenerator, type Generator, randnTensor } from './generator.js';
 import { join, writeFile } from './hub/files.js';
 import { findLayout, type Layout, MODEL_INDEX } from './hub/layout.js';
+import type { ModelFiles } from './hub/memory.js';
 import { HUB_OPTIONS, type HubOptions, openFolder } from './hub/open.js';
 import { channelsLast, denormalize, type RawImage, toRawImages } from './image.js';
 import type { ProgressBarConfig, Tick } from './platform/types.js';
@@ -137,14 +138,13 @@ export class DDIMPipeline {
   }
 
   /**
-   * Loads a pipeline: a repository of the Hub, a directory or a URL. All layouts of diffusers are known: `model_index.json`
-   * with `scheduler/` and `unet/`, all files in one folder, a UNet alone (which gets diffusers' default schedule). Without
-   * a model: the embedded one, 32 x 32 grey pictures of clothes.
+   * Loads a pipeline: a repository of the Hub, a directory, a URL, or files in memory by their paths. All layouts of
+   * diffusers are known: `model_index.json` with `scheduler/` and `unet/`, all files in one folder, a UNet alone (which
+   * gets diffusers' default schedule). Without a model: the embedded one, 32 x 32 grey pictures of clothes.
    * @throws {Error} a missing or broken file, by name, with what to do.
    * @example const pipe = await DDIMPipeline.fromPretrained('google/ddpm-cifar10-32');
    */
-  static async fromPretrained(model?: string, options: PretrainedOptions = {}): Promise<DDIMPipeline> {
-    if (model !== undefined) checkString('model', model);
+  static async fromPretrained(model?: string | ModelFiles, options: PretrainedOptions = {}): Promise<DDIMPipeline> {
     const keys = ['device', 'scheduler', 'unet', 'variant', 'winograd', ...HUB_OPTIONS];
     const given = checkOptions<PretrainedOptions>('options', options, keys);
     const { device, scheduler: otherScheduler, unet: otherUNet, variant, winograd, ...hub } = given;
@@ -153,7 +153,7 @@ export class DDIMPipeline {
     checkWinograd(winograd);
     if (otherScheduler !== undefined) checkScheduler(otherScheduler);
     if (otherUNet !== undefined) checkUNet(otherUNet);
-    const folder = await openFolder(model ?? platform.embeddedModel(), hub);
+    const folder = await openFolder(model === undefined ? platform.embeddedModel() : model, hub);
     const layout = await findLayout(folder);
     const scheduler = otherScheduler ?? toScheduler(layout);
     const unet = otherUNet ?? (await UNet2DModel.fromFolder(layout.unet, { device, variant, winograd }));

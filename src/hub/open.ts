@@ -4,6 +4,7 @@ import { endpointOf } from './environment.js';
 import { isUrl } from './files.js';
 import type { Folder } from './folder.js';
 import { openDirectory } from './local.js';
+import { checkModel, type ModelFiles, openFiles } from './memory.js';
 import { openUrl } from './url.js';
 
 /** How far a download has come. */
@@ -86,11 +87,14 @@ function idOfPage(url: string, endpoint: string): { id: string; revision?: strin
 }
 
 /**
- * Opens the place that a model's name means: an http(s) URL, a directory, or else a repository of the Hub.
- * @throws {RangeError} a name that can be none of them.
+ * Opens the place that a model's name means: an http(s) URL, a directory, or else a repository of the Hub. Files in memory
+ * are a place of their own.
+ * @throws {TypeError} neither a name nor files. @throws {RangeError} a name that can be none of them.
  */
-export async function openFolder(model: string, options: HubOptions = {}): Promise<Folder> {
+export async function openFolder(model: string | ModelFiles, options: HubOptions = {}): Promise<Folder> {
+  checkModel(model);
   checkHubOptions(options);
+  if (typeof model !== 'string') return openFiles(model);
   if (model === '') throw new RangeError('model: expected a repository of the Hub, a directory or a URL, got ""');
   const endpoint = endpointOf(options.endpoint);
   const page = isUrl(model) ? idOfPage(model, endpoint) : undefined;

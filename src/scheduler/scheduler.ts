@@ -3,6 +3,7 @@ import type { Json } from '../config/json.js';
 import { type DDIMSchedulerConfig, type SchedulerConfig, schedulerConfig, schedulerJson } from '../config/scheduler.js';
 import { checkSources, freshGenerator, type Generator, randnTensor } from '../generator.js';
 import { join, MODEL_ADVICE, parseJson, writeFile } from '../hub/files.js';
+import type { ModelFiles } from '../hub/memory.js';
 import type { HubOptions } from '../hub/open.js';
 import { checkTensor, sizeOf, type Tensor } from '../tensor.js';
 import { betaSchedule } from './schedule.js';
@@ -119,12 +120,11 @@ export class DDIMScheduler {
   }
 
   /**
-   * Reads `scheduler_config.json` of a repository of the Hub, a directory or a URL.
+   * Reads `scheduler_config.json` of a repository of the Hub, a directory, a URL or files in memory.
    * @throws {Error} a missing or broken file, by name.
    * @example await DDIMScheduler.fromPretrained('my-model', { subfolder: 'scheduler' })
    */
-  static async fromPretrained(model: string, options: SchedulerOptions = {}): Promise<DDIMScheduler> {
-    checkString('model', model);
+  static async fromPretrained(model: string | ModelFiles, options: SchedulerOptions = {}): Promise<DDIMScheduler> {
     // What reads models is loaded with the first one: a scheduler needs none of it.
     const { HUB_OPTIONS, openFolder } = await import('../hub/open.js');
     const { subfolder = '', ...hub } = checkOptions<SchedulerOptions>('options', options, [

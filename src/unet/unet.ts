@@ -2,6 +2,7 @@ import type * as ort from 'onnxruntime-web';
 import { checkInteger, checkOneOf, checkOptions, checkString } from '../check.js';
 import { type UNetConfig, unetConfig } from '../config/unet.js';
 import { type Folder, sub } from '../hub/folder.js';
+import type { ModelFiles } from '../hub/memory.js';
 import { HUB_OPTIONS, type HubOptions, openFolder } from '../hub/open.js';
 import { checkTensor, type Tensor } from '../tensor.js';
 import { type ClassLabels, checkClassLabels } from './class-labels.js';
@@ -111,14 +112,13 @@ export class UNet2DModel {
   }
 
   /**
-   * Loads a UNet from a repository of the Hub, a directory or a URL: `config.json` and either `model.onnx`, used as it is,
-   * or a checkpoint as diffusers saves it (`diffusion_pytorch_model.safetensors`, sharded or not, or `.bin`), from which
-   * the graph is built.
+   * Loads a UNet from a repository of the Hub, a directory, a URL or files in memory: `config.json` and either
+   * `model.onnx`, used as it is, or a checkpoint as diffusers saves it (`diffusion_pytorch_model.safetensors`, sharded or
+   * not, or `.bin`), from which the graph is built.
    * @throws {Error} a missing or broken file, by name. @throws {RangeError} a setting that is not supported, by name.
    * @example const unet = await UNet2DModel.fromPretrained('google/ddpm-cifar10-32');
    */
-  static async fromPretrained(model: string, options: UNetOptions = {}): Promise<UNet2DModel> {
-    checkString('model', model);
+  static async fromPretrained(model: string | ModelFiles, options: UNetOptions = {}): Promise<UNet2DModel> {
     const given = checkOptions<UNetOptions>('options', options, [
       'subfolder',
       'device',

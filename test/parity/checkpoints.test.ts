@@ -1,7 +1,8 @@
 // Checkpoints and pipelines as releases of diffusers wrote them (fixtures/checkpoints): every container, variant, layout and
 // old name, against what diffusers makes of them. Then the same models written by this library, in both its forms.
 import { execFile } from 'node:child_process';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { DDIMPipeline, Generator, type Tensor, UNet2DModel } from 'ddim-wasm';
@@ -62,6 +63,20 @@ describe.each(named(loadable))('%s', (name, one) => {
       1e-5,
     );
     await unet.dispose();
+  });
+
+  test('its files in memory give the same', async () => {
+    const root = fixture(`checkpoints/${name}`);
+    const files: Record<string, Uint8Array | Blob> = {};
+    for (const path of await readdir(root, { recursive: true })) {
+      if (!(await stat(join(root, path))).isFile()) continue;
+      const bytes = await readFile(join(root, path));
+      files[path] = path.endsWith('.json') ? new Blob([bytes]) : new Uint8Array(bytes);
+    }
+    const unet = await UNet2DModel.fromPretrained(files, { ...variantOf(one), ...(nested && { subfolder: 'unet' }) });
+    const directory = await load();
+    expect(bitDifference((await forward(unet)).data, bitsOf((await forward(directory)).data))).toBe('');
+    for (const model of [unet, directory]) await model.dispose();
   });
 
   test('saved, and loaded again, it is the same', () =>

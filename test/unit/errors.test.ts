@@ -535,7 +535,26 @@ describe('DDIMPipeline', () => {
       [5, /5/],
       [null, /null/],
       [{}, /an object/],
+      [new Uint8Array(8), /an instance of Uint8Array/],
     ]),
+    [
+      'files in memory: a text',
+      () => DDIMPipeline.fromPretrained({ 'unet/config.json': '{}' } as Any),
+      TypeError,
+      /^model\["unet\/config.json"\]: expected a Uint8Array or a Blob, got "{}"$/,
+    ],
+    [
+      'files in memory: a path that leads out',
+      () => DDIMPipeline.fromPretrained({ '../config.json': new Uint8Array(2) }),
+      Error,
+      /"\.\.\/config\.json"/,
+    ],
+    [
+      'files in memory: no model among them',
+      () => DDIMPipeline.fromPretrained({ 'readme.md': new Blob(['hello']) }),
+      Error,
+      /^model_index\.json: no such file, nor a config\.json in model/,
+    ],
     ...values(
       'device',
       (device) => () => DDIMPipeline.fromPretrained(fixture('pipelines/dummy'), { device }),

@@ -1,0 +1,44 @@
+import { describe } from '../check.js';
+import { checkPath, type Folder } from './folder.js';
+
+/**
+ * The files of a model in memory, by their paths below its folder: 'model_index.json', 'unet/config.json'. A Blob is read
+ * when it is needed: files that were dropped on a page can be given as they are.
+ */
+export type ModelFiles = Readonly<Record<string, Uint8Array | Blob>>;
+
+const isBytes = (value: unknown): value is Uint8Array =>
+  Object.prototype.toString.call(value) === '[object Uint8Array]';
+const isBlob = (value: unknown): value is Blob =>
+  typeof value === 'object' && value !== null && typeof (value as Blob).arrayBuffer === 'function';
+
+/** @throws {TypeError} neither a name nor files. @throws {Error} a path that leads out of the folder. */
+export function checkModel(model: unknown): asserts model is string | ModelFiles {
+  if (typeof model === 'string') return;
+  const files = typeof model === 'object' && model !== null && !isBytes(model) ? Object.entries(model) : [];
+  if (files.length === 0) {
+    throw new TypeError(`model: expected a string, or an object of files by their paths, got ${describe(model)}`);
+  }
+  for (const [path, content] of files) {
+    checkPath(path);
+    if (!isBytes(content) && !isBlob(content)) {
+      throw new TypeError(`model[${describe(path)}]: expected a Uint8Array or a Blob, got ${describe(content)}`);
+    }
+  }
+}
+
+/** The files given, as a folder. */
+export function openFiles(given: ModelFiles): Folder {
+  const files = new Map(Object.entries(given));
+  return {
+    name: 'model',
+    label: (path) => path,
+    find: async (path) => {
+      const content = files.get(path);
+      return content === undefined || isBytes(content) ? content : new Uint8Array(await content.arrayBuffer());
+    },
+    has: async (path) => files.has(path),
+    locate: async () => undefined,
+    expect: async () => {},
+  };
+}
