@@ -1,6 +1,7 @@
 import type * as ort from 'onnxruntime-web';
 import { platform } from '#platform';
 import type { Model } from './model.js';
+import type { ElementType, InputInfo, Pass, Runner, Value } from './runner.js';
 
 /** Where a model runs. `wasm` is the same on every machine; the others say so where they are documented. */
 export type Device = 'wasm' | 'cpu' | 'cuda' | 'dml' | 'coreml';
@@ -8,13 +9,50 @@ export type Device = 'wasm' | 'cpu' | 'cuda' | 'dml' | 'coreml';
 export const DEVICES: readonly Device[] = ['wasm', 'cpu', 'cuda', 'dml', 'coreml'];
 const NATIVE: ReadonlySet<Device> = new Set(['cpu', 'cuda', 'dml', 'coreml']);
 
-export interface Runtime {
-  readonly Tensor: typeof ort.Tensor;
-  readonly session: ort.InferenceSession;
+/** What a session is made of. */
+export type SessionModel = Pick<Model, 'label' | 'graph' | 'externalData' | 'path' | 'embed'>;
+
+/** A session in this thread. */
+class SessionRunner implements Runner {
+  readonly inputs: readonly InputInfo[];
+  readonly outputs: readonly string[];
+  readonly #Tensor: typeof ort.Tensor;
+  readonly #session: ort.InferenceSession;
+
+  constructor(session: ort.InferenceSession, Tensor: typeof ort.Tensor) {
+    this.inputs = session.inputMetadata.map((input) =>
+      input.isTensor
+        ? { name: input.name, type: input.type, shape: [...input.shape] }
+        : { name: input.name, type: 'no tensor', shape: [] },
+    );
+    this.outputs = session.outputNames;
+    this.#Tensor = Tensor;
+    this.#session = session;
+  }
+
+  async run({ feeds, output }: Pass, signal?: AbortSignal): Promise<Value> {
+    signal?.throwIfAborted();
+    const tensors = Object.entries(feeds).map(([name, value]) => [name, this.#tensor(value)] as const);
+    const result = (await this.#session.run(Object.fromEntries(tensors), [output]))[output] as ort.Tensor;
+    for (const [, value] of tensors) value.dispose();
+    const data = result.data as Value['data'];
+    const { buffer, byteOffset, length } = data;
+    // float16 comes as Float16Array where the platform has it.
+    const bits = result.type === 'float16' ? new Uint16Array(buffer, byteOffset, length) : data;
+    return { type: result.type as ElementType, data: bits, dims: [...result.dims] };
+  }
+
+  #tensor({ type, data, dims }: Value): ort.Tensor {
+    return new this.#Tensor(type, data as Float32Array, dims);
+  }
+
+  release(): Promise<void> {
+    return this.#session.release();
+  }
 }
 
 /** Opens a session: one thread, so that the order of every sum, and with it every bit, is fixed. */
-export async function openSession(model: Model, device: Device): Promise<Runtime> {
+export async function openSession(model: SessionModel, device: Device): Promise<Runner> {
   const native = NATIVE.has(device);
   const { InferenceSession, Tensor, env } = native ? await platform.onnxRuntimeNative() : await platform.onnxRuntime();
   if (!native) {
@@ -35,7 +73,7 @@ export async function openSession(model: Model, device: Device): Promise<Runtime
           ...options,
           externalData: [...model.externalData].map(([path, data]) => ({ path, data })),
         });
-    return { Tensor, session };
+    return new SessionRunner(session, Tensor);
   } catch (cause) {
     if (cause instanceof RangeError) throw cause;
     const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, ' ');
@@ -49,7 +87,7 @@ export async function openSession(model: Model, device: Device): Promise<Runtime
 /** onnxruntime-node finds external data only beside a file on disk: a graph that was built here takes its weights within. */
 function createNative(
   factory: typeof ort.InferenceSession,
-  model: Model,
+  model: SessionModel,
   device: Device,
   options: ort.InferenceSession.SessionOptions,
 ): Promise<ort.InferenceSession> {

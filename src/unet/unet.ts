@@ -1,4 +1,3 @@
-import type * as ort from 'onnxruntime-web';
 import { checkInteger, checkOneOf, checkOptions, checkString } from '../check.js';
 import { type UNetConfig, unetConfig } from '../config/unet.js';
 import { type Folder, sub } from '../hub/folder.js';
@@ -8,7 +7,8 @@ import { checkTensor, type Tensor } from '../tensor.js';
 import { type ClassLabels, checkClassLabels } from './class-labels.js';
 import { fromHalf, toHalf } from './half.js';
 import { type ConvolutionPlan, type Model, type ModelSource, readModel, readSource, saveModel } from './model.js';
-import { DEVICES, type Device, openSession, type Runtime } from './session.js';
+import type { ElementType, ElementTypes, InputInfo, Runner, Value } from './runner.js';
+import { DEVICES, type Device, openSession } from './session.js';
 import { checkWinograd, maxExtraBytes, type Winograd } from './winograd.js';
 
 /** Options of `UNet2DModel.fromPretrained`. */
@@ -36,27 +36,26 @@ export interface ForwardOptions {
 type FolderOptions = { [K in 'device' | 'variant' | 'winograd']?: UNetOptions[K] | undefined };
 
 interface Inputs {
-  sample: ort.InferenceSession.TensorValueMetadata;
-  timestep: ort.InferenceSession.TensorValueMetadata;
-  labels: ort.InferenceSession.TensorValueMetadata | undefined;
+  sample: InputInfo;
+  timestep: InputInfo;
+  labels: InputInfo | undefined;
   output: string;
 }
 
-const NUMERIC = ['float32', 'float16', 'float64', 'int64', 'int32'];
+const NUMERIC: readonly string[] = ['float32', 'float16', 'float64', 'int64', 'int32'];
 
 /** Tells the inputs apart: by diffusers' names, else the one of rank 4 is the sample. */
-function identify(path: string, session: ort.InferenceSession): Inputs {
-  const inputs = session.inputMetadata.filter((input) => input.isTensor);
+function identify(path: string, { inputs, outputs }: Runner): Inputs {
   const named = (name: string) => inputs.find((input) => input.name === name);
   const sample = named('sample') ?? inputs.find((input) => input.shape.length === 4);
   const labels = named('class_labels');
   const timestep =
     named('timestep') ?? inputs.find((input) => input !== sample && input !== labels && input.shape.length <= 1);
-  const listed = session.inputNames.join(', ');
+  const listed = inputs.map(({ name }) => name).join(', ');
   if (!sample || !timestep) {
     throw new Error(`${path}: expected the inputs sample (rank 4) and timestep, got ${listed}`);
   }
-  if (session.inputNames.length !== (labels ? 3 : 2)) {
+  if (inputs.length !== (labels ? 3 : 2)) {
     throw new Error(`${path}: expected the inputs sample, timestep and perhaps class_labels, got ${listed}`);
   }
   for (const input of labels ? [sample, timestep, labels] : [sample, timestep]) {
@@ -64,8 +63,21 @@ function identify(path: string, session: ort.InferenceSession): Inputs {
       throw new Error(`${path}: the input ${input.name} has the type ${input.type}, which is not supported`);
     }
   }
-  const output = session.outputNames.includes('out_sample') ? 'out_sample' : (session.outputNames[0] as string);
+  const output = outputs.includes('out_sample') ? 'out_sample' : (outputs[0] as string);
   return { sample, timestep, labels, output };
+}
+
+const MAKE: { [K in ElementType]: (values: ArrayLike<number>) => ElementTypes[K] } = {
+  float32: (values) => (values instanceof Float32Array ? values : Float32Array.from(values)),
+  float64: (values) => Float64Array.from(values),
+  float16: (values) => toHalf(Float32Array.from(values)),
+  int64: (values) => BigInt64Array.from(values as number[], BigInt),
+  int32: (values) => Int32Array.from(values),
+};
+
+/** Numbers in the type that an input asks for. */
+function make({ type }: InputInfo, values: ArrayLike<number>, dims: readonly number[]): Value {
+  return { type: type as ElementType, data: MAKE[type as ElementType](values), dims };
 }
 
 /**
@@ -87,7 +99,7 @@ export class UNet2DModel {
   readonly #winograd: Winograd;
   #plan: ConvolutionPlan | undefined;
   #device: Device;
-  #runtime: Runtime | undefined;
+  #runner: Runner | undefined;
   #inputs: Inputs;
 
   private constructor(
@@ -95,7 +107,7 @@ export class UNet2DModel {
     config: UNetConfig,
     model: Model,
     device: Device,
-    runtime: Runtime,
+    runner: Runner,
     winograd: Winograd,
   ) {
     if (!source) throw new TypeError('UNet2DModel: load one with UNet2DModel.fromPretrained');
@@ -107,8 +119,8 @@ export class UNet2DModel {
     this.#winograd = winograd;
     this.#plan = model.plan;
     this.#device = device;
-    this.#runtime = runtime;
-    this.#inputs = identify(model.label, runtime.session);
+    this.#runner = runner;
+    this.#inputs = identify(model.label, runner);
   }
 
   /**
@@ -179,47 +191,28 @@ export class UNet2DModel {
     const { classLabels } = checkOptions<ForwardOptions>('options', options, ['classLabels']);
     const batch = sample.shape[0] as number;
     const labels = checkClassLabels(this.config, classLabels, batch);
-    const { Tensor: OrtTensor, session } = this.#open();
+    const runner = this.#open();
     const { sample: sampleInput, timestep: timeInput, labels: labelInput, output } = this.#inputs;
-
-    const make = (type: string, values: Float32Array | number[], dims: readonly number[]): ort.Tensor => {
-      if (type === 'int64') return new OrtTensor('int64', BigInt64Array.from(values as number[], BigInt), dims);
-      if (type === 'int32') return new OrtTensor('int32', Int32Array.from(values), dims);
-      if (type === 'float64') return new OrtTensor('float64', Float64Array.from(values), dims);
-      const floats = Array.isArray(values) ? Float32Array.from(values) : values;
-      if (type === 'float16') return new OrtTensor('float16', toHalf(floats), dims);
-      return new OrtTensor('float32', floats, dims);
-    };
     // The timestep is a scalar, one for all, or one for each image.
     const [count] = timeInput.shape;
     const times = count === undefined ? [] : [count === 1 ? 1 : batch];
-    const feeds: Record<string, ort.Tensor> = {
-      [sampleInput.name]: make(sampleInput.type, sample.data, sample.shape),
-      [timeInput.name]: make(timeInput.type, new Array(times[0] ?? 1).fill(timestep), times),
+    const feeds = {
+      [sampleInput.name]: make(sampleInput, sample.data, sample.shape),
+      [timeInput.name]: make(timeInput, new Array(times[0] ?? 1).fill(timestep), times),
     };
     if (labelInput && labels) {
       const { data, shape } = Array.isArray(labels) ? { data: labels, shape: [batch] } : labels;
-      feeds[labelInput.name] = make(labelInput.type, data, shape);
+      feeds[labelInput.name] = make(labelInput, data, shape);
     }
-    const result = await session.run(feeds).then(
-      (outputs) => outputs[output] as ort.Tensor,
-      (cause: unknown) => {
-        const reason = String((cause as Error)?.message ?? cause).replace(/\s+/g, ' ');
-        throw new Error(`${this.#label}: failed on a sample of [${sample.shape.join(', ')}] (${reason})`, {
-          cause,
-        });
-      },
-    );
-    const raw = result.data as Float32Array | Uint16Array | Float64Array;
-    const data =
-      result.type === 'float32'
-        ? (raw as Float32Array)
-        : result.type === 'float16'
-          ? halves(raw)
-          : Float32Array.from(raw);
-    const prediction = { data, shape: [...result.dims] };
-    for (const value of Object.values(feeds)) value.dispose();
-    return { sample: prediction };
+    // A batch of a fixed size cannot be split.
+    const images = typeof sampleInput.shape[0] === 'number' ? 1 : batch;
+    try {
+      const { type, data, dims } = await runner.run({ feeds, output, images });
+      return { sample: { data: toFloats(type, data), shape: dims } };
+    } catch (cause) {
+      const reason = String((cause as Error)?.message ?? cause).replace(/\s+/g, ' ');
+      throw new Error(`${this.#label}: failed on a sample of [${sample.shape.join(', ')}] (${reason})`, { cause });
+    }
   }
 
   /** Moves the model to another device; the old session is released once the new one stands. */
@@ -228,12 +221,12 @@ export class UNet2DModel {
     const old = this.#open();
     if (device === this.#device) return this;
     const model = await readModel(this.#source, maxExtraBytes(this.#winograd, device));
-    const runtime = await openSession(model, device);
+    const runner = await openSession(model, device);
     this.#plan = model.plan;
-    this.#inputs = identify(this.#label, runtime.session);
-    this.#runtime = runtime;
+    this.#inputs = identify(this.#label, runner);
+    this.#runner = runner;
     this.#device = device;
-    await old.session.release();
+    await old.release();
     return this;
   }
 
@@ -262,22 +255,22 @@ export class UNet2DModel {
 
   /** Frees the session. Calling it again does nothing. */
   async dispose(): Promise<void> {
-    const runtime = this.#runtime;
-    this.#runtime = undefined;
-    await runtime?.session.release();
+    const runner = this.#runner;
+    this.#runner = undefined;
+    await runner?.release();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
 
-  #open(): Runtime {
-    if (!this.#runtime) throw new Error('UNet2DModel: already disposed; load it again');
-    return this.#runtime;
+  #open(): Runner {
+    if (!this.#runner) throw new Error('UNet2DModel: already disposed; load it again');
+    return this.#runner;
   }
 }
 
-/** float16 results come as Float16Array where the platform has it, else as bits. */
-function halves(raw: ArrayLike<number>): Float32Array {
-  return raw instanceof Uint16Array ? fromHalf(raw) : Float32Array.from(raw);
+function toFloats(type: ElementType, data: Value['data']): Float32Array {
+  if (type === 'float32') return data as Float32Array;
+  return type === 'float16' ? fromHalf(data as Uint16Array) : Float32Array.from(data as Float64Array);
 }
