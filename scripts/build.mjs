@@ -27,7 +27,14 @@ const shared = {
   keepNames: true,
 };
 const platforms = ['src/platform/node.ts', 'src/platform/web.ts'];
-const external = ['#platform', 'onnxruntime-web', 'onnxruntime-web/wasm', 'onnxruntime-node', 'cli-progress'];
+const external = [
+  '#platform',
+  'onnxruntime-web',
+  'onnxruntime-web/wasm',
+  'onnxruntime-web/webgpu',
+  'onnxruntime-node',
+  'cli-progress',
+];
 
 await build({
   ...shared,

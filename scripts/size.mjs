@@ -20,7 +20,7 @@ function bundle(entry) {
     conditions: ['browser'],
     tsconfigRaw: '{}',
     logLevel: 'error',
-    external: ['onnxruntime-web', 'onnxruntime-web/wasm'],
+    external: ['onnxruntime-web', 'onnxruntime-web/wasm', 'onnxruntime-web/webgpu'],
     write: false,
   });
   const loaded = new Set();

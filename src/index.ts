@@ -23,7 +23,7 @@ export {
 } from './scheduler/scheduler.js';
 export type { Tensor } from './tensor.js';
 export type { ClassLabels } from './unet/class-labels.js';
+export type { Device } from './unet/device.js';
 export type { ConvolutionPlan } from './unet/model.js';
-export type { Device } from './unet/session.js';
 export { type ForwardOptions, UNet2DModel, type UNetOptions } from './unet/unet.js';
 export type { Winograd } from './unet/winograd.js';

@@ -22,7 +22,7 @@ import type { ProgressBarConfig, Tick } from './platform/types.js';
 import { DDIMScheduler } from './scheduler/scheduler.js';
 import { checkTensor, type Tensor } from './tensor.js';
 import { type ClassLabels, checkClassLabels } from './unet/class-labels.js';
-import { DEVICES, type Device } from './unet/session.js';
+import { DEVICES, type Device } from './unet/device.js';
 import { type ForwardOptions, UNet2DModel } from './unet/unet.js';
 import { checkWinograd, type Winograd } from './unet/winograd.js';
 

@@ -42,6 +42,10 @@ async function downloadBar(name: string): Promise<(loaded: number, total: number
   };
 }
 
+async function noWebGpu(): Promise<never> {
+  throw new RangeError("device: 'webgpu' runs in browsers only; use 'wasm', or 'cpu' with onnxruntime-node");
+}
+
 export const platform: Platform = {
   embeddedModel: () => join(here, '../../../models/fashion-mnist'),
 
@@ -86,6 +90,9 @@ export const platform: Platform = {
       );
     }
   },
+
+  onnxRuntimeGpu: noWebGpu,
+  webGpuMissing: noWebGpu,
 
   turn: () => new Promise((resolve) => setImmediate(resolve)),
 

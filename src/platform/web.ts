@@ -19,6 +19,13 @@ export const platform: Platform = {
   async onnxRuntimeNative() {
     throw new RangeError("device: native devices run in Node only; use 'wasm'");
   },
+  onnxRuntimeGpu: () => import('onnxruntime-web/webgpu') as never,
+  async webGpuMissing() {
+    const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<object | null> } };
+    if (!gpu) return 'this browser has no WebGPU, or none on a page without https';
+    const adapter = await gpu.requestAdapter().catch(() => null);
+    return adapter ? undefined : 'WebGPU finds no graphics adapter here';
+  },
   turn: () =>
     new Promise((resolve) => {
       const { port1, port2 } = new MessageChannel();

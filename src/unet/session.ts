@@ -1,13 +1,8 @@
 import type * as ort from 'onnxruntime-web';
 import { platform } from '#platform';
+import { type Device, isNative } from './device.js';
 import type { Model } from './model.js';
 import type { ElementType, InputInfo, Pass, Runner, Value } from './runner.js';
-
-/** Where a model runs. `wasm` is the same on every machine; the others say so where they are documented. */
-export type Device = 'wasm' | 'cpu' | 'cuda' | 'dml' | 'coreml';
-
-export const DEVICES: readonly Device[] = ['wasm', 'cpu', 'cuda', 'dml', 'coreml'];
-const NATIVE: ReadonlySet<Device> = new Set(['cpu', 'cuda', 'dml', 'coreml']);
 
 /** What a session is made of. */
 export type SessionModel = Pick<Model, 'label' | 'graph' | 'externalData' | 'path' | 'embed'>;
@@ -53,8 +48,8 @@ class SessionRunner implements Runner {
 
 /** Opens a session: one thread, so that the order of every sum, and with it every bit, is fixed. */
 export async function openSession(model: SessionModel, device: Device): Promise<Runner> {
-  const native = NATIVE.has(device);
-  const { InferenceSession, Tensor, env } = native ? await platform.onnxRuntimeNative() : await platform.onnxRuntime();
+  const native = isNative(device);
+  const { InferenceSession, Tensor, env } = await runtimeOf(device);
   if (!native) {
     env.wasm.numThreads = 1;
     env.logLevel = 'error';
@@ -82,6 +77,11 @@ export async function openSession(model: SessionModel, device: Device): Promise<
       cause,
     });
   }
+}
+
+function runtimeOf(device: Device): Promise<typeof ort> {
+  if (isNative(device)) return platform.onnxRuntimeNative();
+  return device === 'webgpu' ? platform.onnxRuntimeGpu() : platform.onnxRuntime();
 }
 
 /** onnxruntime-node finds external data only beside a file on disk: a graph that was built here takes its weights within. */

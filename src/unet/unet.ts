@@ -5,17 +5,21 @@ import type { ModelFiles } from '../hub/memory.js';
 import { HUB_OPTIONS, type HubOptions, openFolder } from '../hub/open.js';
 import { checkTensor, type Tensor } from '../tensor.js';
 import { type ClassLabels, checkClassLabels } from './class-labels.js';
+import { availableDevice, checkAvailable, DEVICES, type Device } from './device.js';
 import { fromHalf, toHalf } from './half.js';
 import { type ConvolutionPlan, type Model, type ModelSource, readModel, readSource, saveModel } from './model.js';
 import type { ElementType, ElementTypes, InputInfo, Runner, Value } from './runner.js';
-import { DEVICES, type Device, openSession } from './session.js';
+import { openSession } from './session.js';
 import { checkWinograd, maxExtraBytes, type Winograd } from './winograd.js';
 
 /** Options of `UNet2DModel.fromPretrained`. */
 export interface UNetOptions extends HubOptions {
   /** Folder below the model's own, such as 'unet'. */
   subfolder?: string;
-  /** Where it runs. Default 'wasm', the only device that gives the same bits on every machine. */
+  /**
+   * Where it runs. Default 'wasm', the only device that gives the same bits on every machine. 'webgpu' is for browsers; where
+   * a page has none, the console says so and `unet.device` is 'wasm'.
+   */
   device?: Device;
   /** Which of several sets of weights: 'fp16' reads diffusion_pytorch_model.fp16.safetensors. */
   variant?: string;
@@ -152,7 +156,8 @@ export class UNet2DModel {
    * @internal
    */
   static async fromFolder(folder: Folder, options: FolderOptions): Promise<UNet2DModel> {
-    const { device = 'wasm', variant, winograd = true } = options;
+    const { variant, winograd = true } = options;
+    const device = await availableDevice(options.device ?? 'wasm');
     const source = await readSource(folder, variant);
     let config: UNetConfig;
     try {
@@ -215,11 +220,15 @@ export class UNet2DModel {
     }
   }
 
-  /** Moves the model to another device; the old session is released once the new one stands. */
+  /**
+   * Moves the model to another device; the old session is released once the new one stands.
+   * @throws {RangeError} a device that is not here, such as 'webgpu' on a page that has none.
+   */
   async to(device: Device): Promise<this> {
     checkOneOf('device', device, DEVICES);
     const old = this.#open();
     if (device === this.#device) return this;
+    await checkAvailable(device);
     const model = await readModel(this.#source, maxExtraBytes(this.#winograd, device));
     const runner = await openSession(model, device);
     this.#plan = model.plan;

@@ -1,5 +1,5 @@
 import { checkInteger, checkOptions } from '../check.js';
-import type { Device } from './session.js';
+import type { Device } from './device.js';
 
 /** Whether convolutions are done with fewer multiplications, and how many bytes of weights that may add in memory. */
 export type Winograd = boolean | { maxExtraBytes?: number };

@@ -1,32 +1,16 @@
 // A page in Chromium loads models from a Hub on another address, as a page would: the bits are those of Node, the second
 // time nothing is fetched, and a model of 35.7 million parameters fits into a tab. Run by `npm run browser`.
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Generator, UNet2DModel } from 'ddim-wasm';
-import { build } from 'esbuild';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { type Hub, startHub } from '../hub/server.ts';
 import { fixture, sha256, withDirectory } from '../support.ts';
 import { drawWeights, type FullCase, loadFullCases, writeCheckpoint } from '../unets.ts';
+import { bundlePage, openChromium, serveFolder } from './site.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' };
 const WEIGHTS = 'diffusion_pytorch_model.safetensors';
 const COMMIT = 'a'.repeat(40);
-
-/** Serves a folder of static files. */
-async function serve(folder: string): Promise<Server> {
-  const server = createServer(async (request, response) => {
-    const path = join(folder, request.url === '/' ? 'index.html' : (request.url ?? ''));
-    const bytes = await readFile(path).catch(() => undefined);
-    response.writeHead(bytes ? 200 : 404, { 'content-type': TYPES[extname(path)] ?? 'text/plain' }).end(bytes);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return server;
-}
 
 const folderOf = async (directory: string): Promise<Record<string, Uint8Array>> => ({
   'config.json': await readFile(join(directory, 'config.json')),
@@ -36,8 +20,7 @@ const folderOf = async (directory: string): Promise<Record<string, Uint8Array>> 
 let browser: Browser;
 let hub: Hub;
 beforeAll(async () => {
-  const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-sync'];
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args });
+  browser = await openChromium('--disable-gpu');
   const files = await folderOf(fixture('checkpoints/safetensors'));
   hub = await startHub({ 'owner/small': { commit: COMMIT, files, large: [WEIGHTS] } });
 });
@@ -49,33 +32,18 @@ afterAll(async () => {
 /** A fresh browser profile with the page open. */
 const withPage = (body: (page: Page) => Promise<void>) =>
   withDirectory(async (directory) => {
-    await build({
-      entryPoints: [join(root, 'test/browser/page.ts')],
-      outfile: join(directory, 'page.js'),
-      bundle: true,
-      format: 'esm',
-      platform: 'browser',
-      conditions: ['browser'],
-      // The package's own imports, not the paths of tsconfig.json.
-      tsconfigRaw: '{}',
-      alias: { 'ddim-wasm': join(root, 'dist/esm/index.js') },
-      logLevel: 'error',
-    });
-    const wasm = 'ort-wasm-simd-threaded.wasm';
-    await copyFile(join(root, 'node_modules/onnxruntime-web/dist', wasm), join(directory, wasm));
-    await writeFile(join(directory, 'index.html'), '<!doctype html><script type="module" src="page.js"></script>');
-    const server = await serve(directory);
+    await bundlePage(directory, 'test/browser/page.ts');
+    const site = await serveFolder(directory);
     const context = await browser.newContext();
     try {
       const page = await context.newPage();
       page.on('pageerror', (error) => process.stderr.write(`${error.message}\n`));
-      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+      await page.goto(site.url);
       await page.waitForFunction('typeof run === "function"');
       await body(page);
     } finally {
       await context.close();
-      server.closeAllConnections();
-      server.close();
+      site.close();
     }
   });
 

@@ -645,6 +645,13 @@ describe('UNet2DModel', () => {
     ...values('device', (device) => () => UNet2DModel.fromPretrained('x', { device }), RangeError, [['gpu', /"gpu"/]]),
     ...values('directory', (value) => () => model.savePretrained(value), TypeError, [[undefined, /undefined/]]),
     ...values('device', (value) => () => model.to(value), RangeError, [['gpu', /"gpu"/]]),
+    [
+      'fromPretrained on webgpu, in Node',
+      () => UNet2DModel.fromPretrained(fixture('checkpoints/safetensors'), { device: 'webgpu' }),
+      RangeError,
+      /^device: 'webgpu' runs in browsers only; use 'wasm'/,
+    ],
+    ['to webgpu, in Node', () => model.to('webgpu'), RangeError, /^device: 'webgpu' runs in browsers only; use 'wasm'/],
   ]);
 });
 
