@@ -1,6 +1,6 @@
 // assembly/ -> build/kernels.wasm -> src/kernels/bytes.ts; src/ -> dist/esm and dist/cjs, with types.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -26,9 +26,14 @@ const shared = {
   legalComments: 'none',
   keepNames: true,
 };
-const platforms = ['src/platform/node.ts', 'src/platform/web.ts'];
+// What package.json chooses among by its conditions.
+const chosen = [
+  ...['compiled', 'workerd', 'edge-light'].map((name) => `src/kernels/${name}.ts`),
+  ...['node', 'web', 'workerd', 'edge-light'].map((name) => `src/platform/${name}.ts`),
+];
 const external = [
   '#platform',
+  '#kernels',
   'onnxruntime-web',
   'onnxruntime-web/wasm',
   'onnxruntime-web/webgpu',
@@ -38,18 +43,19 @@ const external = [
 
 await build({
   ...shared,
-  entryPoints: ['src/index.ts', 'src/scheduler-entry.ts', 'src/cli/main.ts', ...platforms],
+  entryPoints: ['src/index.ts', 'src/scheduler-entry.ts', 'src/cli/main.ts', ...chosen],
   outdir: 'dist/esm',
   outbase: 'src',
   format: 'esm',
   platform: 'neutral',
   splitting: true,
-  external: [...external, 'fast-png', 'node:*'],
+  external: [...external, 'fast-png', 'node:*', '*.wasm', '*.wasm?module'],
 });
+copyFileSync('build/kernels.wasm', 'dist/esm/kernels.wasm');
 // fast-png is an ES module only: the CommonJS build carries it.
 await build({
   ...shared,
-  entryPoints: ['src/index.ts', 'src/scheduler-entry.ts', 'src/platform/node.ts'],
+  entryPoints: ['src/index.ts', 'src/scheduler-entry.ts', 'src/kernels/compiled.ts', 'src/platform/node.ts'],
   outdir: 'dist/cjs',
   outExtension: { '.js': '.cjs' },
   outbase: 'src',

@@ -5,6 +5,7 @@ export type { ModelFiles } from './hub/memory.js';
 export type { DownloadProgress, HubOptions } from './hub/open.js';
 export { RawImage } from './image.js';
 export { makeImageGrid } from './image-grid.js';
+export { useKernels } from './kernels/load.js';
 export {
   DDIMPipeline,
   type GenerateOptions,

@@ -14,7 +14,7 @@ export async function internal<T>(path: string): Promise<T> {
     format: 'esm',
     platform: 'node',
     packages: 'external',
-    alias: { '#platform': `${root}src/platform/node.ts` },
+    alias: { '#platform': `${root}src/platform/node.ts`, '#kernels': `${root}src/kernels/compiled.ts` },
     logLevel: 'warning',
   });
   return (await import(outfile)) as T;

@@ -1,4 +1,5 @@
-import { kernelsBase64 } from './bytes.js';
+import { kernelsModule } from '#kernels';
+import { describe } from '../check.js';
 
 /** What kernels.wasm exports. Pointers are byte offsets; assembly/ documents each function. */
 export interface KernelExports {
@@ -49,15 +50,33 @@ export interface KernelExports {
   toBytes(n: number, x: number, out: number, stride: number): void;
 }
 
-function decode(base64: string): Uint8Array<ArrayBuffer> {
-  const text = atob(base64);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
+let given: WebAssembly.Module | undefined;
+let instantiated = false;
+
+/**
+ * Gives the kernels as a compiled module, for a host that compiles no bytes and whose bundler does not know the package's
+ * conditions `workerd` and `edge-light`. Comes before anything else of the package is used.
+ * @param module of `ddim-wasm/kernels.wasm`.
+ * @throws {TypeError} something else than a module. @throws {RangeError} another module.
+ * @throws {Error} when the kernels are in use already.
+ * @example
+ * import kernels from 'ddim-wasm/kernels.wasm';
+ * useKernels(kernels);
+ */
+export function useKernels(module: WebAssembly.Module): void {
+  if (Object.prototype.toString.call(module) !== '[object WebAssembly.Module]') {
+    throw new TypeError(`module: expected a WebAssembly.Module, got ${describe(module)}`);
+  }
+  const names = WebAssembly.Module.exports(module).map(({ name }) => name);
+  if (!names.includes('randnBlocks')) {
+    throw new RangeError(`module: expected ddim-wasm/kernels.wasm, got one with the exports ${describe(names)}`);
+  }
+  if (instantiated) throw new Error('useKernels: the kernels are in use already; call it before anything else');
+  given = module;
 }
 
-/** Compiles and instantiates the kernels: about 12 KB, under a millisecond, and synchronous everywhere. */
+/** Instantiates the kernels: the module that was given, else the one that suits the platform. */
 export function instantiate(): KernelExports {
-  const module = new WebAssembly.Module(decode(kernelsBase64));
-  return new WebAssembly.Instance(module).exports as unknown as KernelExports;
+  instantiated = true;
+  return new WebAssembly.Instance(given ?? kernelsModule()).exports as unknown as KernelExports;
 }

@@ -2,7 +2,7 @@
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Platform, ProgressBarConfig, Tick } from './types.js';
+import type { OnnxRuntime, Platform, ProgressBarConfig, Tick } from './types.js';
 
 declare const __dirname: string | undefined;
 
@@ -78,23 +78,24 @@ export const platform: Platform = {
     }
   },
 
-  onnxRuntime: () => import('onnxruntime-web'),
-
-  async onnxRuntimeNative() {
-    try {
-      return (await import('onnxruntime-node')) as never;
-    } catch (cause) {
-      throw new Error(
-        "device: this one needs the optional package onnxruntime-node; run 'npm install onnxruntime-node', or use 'wasm'",
-        { cause },
-      );
-    }
-  },
-
-  onnxRuntimeGpu: noWebGpu,
   webGpuMissing: noWebGpu,
 
   turn: () => new Promise((resolve) => setImmediate(resolve)),
 
   progressBar,
 };
+
+export const onnxRuntime: OnnxRuntime = () => import('onnxruntime-web');
+
+export const onnxRuntimeNative: OnnxRuntime = async () => {
+  try {
+    return (await import('onnxruntime-node')) as never;
+  } catch (cause) {
+    throw new Error(
+      "device: this one needs the optional package onnxruntime-node; run 'npm install onnxruntime-node', or use 'wasm'",
+      { cause },
+    );
+  }
+};
+
+export const onnxRuntimeGpu: OnnxRuntime = noWebGpu;

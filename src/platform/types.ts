@@ -61,13 +61,12 @@ export interface Platform {
   downloadBar(name: string): Promise<(loaded: number, total: number) => void>;
   /** Writes a file whole or not at all, with its directories. */
   writeFile(path: string, content: Uint8Array | string): Promise<void>;
-  onnxRuntime(): Promise<typeof ort>;
-  onnxRuntimeNative(): Promise<typeof ort>;
-  /** onnxruntime with WebGPU: another, larger WebAssembly module. */
-  onnxRuntimeGpu(): Promise<typeof ort>;
   /** Why a page has no WebGPU; undefined where there is. @throws {RangeError} where there are no pages. */
   webGpuMissing(): Promise<string | undefined>;
   /** Lets timers, signals and input through: a whole forward pass is one long task. */
   turn(): Promise<void>;
   progressBar(total: number, config: ProgressBarConfig): Promise<Tick>;
 }
+
+/** Loads onnxruntime. Not in `Platform`: a bundler leaves it out where nothing loads a model. */
+export type OnnxRuntime = () => Promise<typeof ort>;

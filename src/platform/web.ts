@@ -1,6 +1,6 @@
-// What browsers and edge runtimes offer. platform/node.ts is its twin.
+// What browsers offer. platform/node.ts is its twin; workerd.ts and edge-light.ts differ from it in little.
 import { fetchFile } from './fetch.js';
-import type { Platform } from './types.js';
+import type { OnnxRuntime, Platform } from './types.js';
 
 export const platform: Platform = {
   // dist/esm/platform: the package is three levels up.
@@ -15,11 +15,6 @@ export const platform: Platform = {
   async writeFile(path) {
     throw new Error(`${path}: there is no file system here; use toBlob() or toPNG() and offer a download`);
   },
-  onnxRuntime: () => import('onnxruntime-web/wasm') as never,
-  async onnxRuntimeNative() {
-    throw new RangeError("device: native devices run in Node only; use 'wasm'");
-  },
-  onnxRuntimeGpu: () => import('onnxruntime-web/webgpu') as never,
   async webGpuMissing() {
     const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<object | null> } };
     if (!gpu) return 'this browser has no WebGPU, or none on a page without https';
@@ -37,3 +32,11 @@ export const platform: Platform = {
     }),
   progressBar: async () => () => {},
 };
+
+export const onnxRuntime: OnnxRuntime = () => import('onnxruntime-web/wasm') as never;
+
+export const onnxRuntimeNative: OnnxRuntime = async () => {
+  throw new RangeError("device: native devices run in Node only; use 'wasm'");
+};
+
+export const onnxRuntimeGpu: OnnxRuntime = () => import('onnxruntime-web/webgpu') as never;

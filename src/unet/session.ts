@@ -1,5 +1,5 @@
 import type * as ort from 'onnxruntime-web';
-import { platform } from '#platform';
+import { onnxRuntime, onnxRuntimeGpu, onnxRuntimeNative } from '#platform';
 import { type Device, isNative } from './device.js';
 import type { Model } from './model.js';
 import type { ElementType, InputInfo, Pass, Runner, Value } from './runner.js';
@@ -80,8 +80,8 @@ export async function openSession(model: SessionModel, device: Device): Promise<
 }
 
 function runtimeOf(device: Device): Promise<typeof ort> {
-  if (isNative(device)) return platform.onnxRuntimeNative();
-  return device === 'webgpu' ? platform.onnxRuntimeGpu() : platform.onnxRuntime();
+  if (isNative(device)) return onnxRuntimeNative();
+  return device === 'webgpu' ? onnxRuntimeGpu() : onnxRuntime();
 }
 
 /** onnxruntime-node finds external data only beside a file on disk: a graph that was built here takes its weights within. */

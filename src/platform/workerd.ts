@@ -1,0 +1,22 @@
+// workerd (Cloudflare Workers): the web, but nothing is compiled from bytes, and there are no files.
+import type { OnnxRuntime, Platform } from './types.js';
+import { platform as web } from './web.js';
+
+export { onnxRuntimeNative } from './web.js';
+
+export const platform: Platform = {
+  ...web,
+  embeddedModel() {
+    throw new Error(
+      'model: expected the files of a model, since a Worker has none of its own; import them as data and give them to fromPretrained (docs/edge.md)',
+    );
+  },
+  // MessageChannel is younger than many compatibility dates.
+  turn: () => new Promise((resolve) => setTimeout(resolve, 0)),
+};
+
+export const onnxRuntime: OnnxRuntime = async () => (await import('./onnxruntime-workerd.js')).onnxRuntime();
+
+export const onnxRuntimeGpu: OnnxRuntime = async () => {
+  throw new RangeError("device: 'webgpu' runs in browsers only; use 'wasm'");
+};
