@@ -8,7 +8,7 @@
 //        4      4  hasNormal  1 while `normal` holds the unused half of a Box-Muller pair
 //        8      8  normal     f64
 //       16   2496  words      the 624 words of the current block, untempered
-//     2512   2496  mirror     scratch: the same words again, written by `twist`
+//     2512     16  overlap    scratch: the first four words again, written by `twist`
 
 export const NEXT: usize = 0;
 export const HAS_NORMAL: usize = 4;
@@ -31,24 +31,40 @@ export function seed(state: usize, value: u32): void {
   }
 }
 
+/** Four words of the next block: x[k] = x[k + 397] ^ f(x[k], x[k + 1]), where `far` is the place of x[k + 397]. */
+// @ts-ignore: decorator
+@inline
+function next4(words: usize, far: usize): v128 {
+  const following = v128.load(words, 4);
+  const y = v128.or(
+    v128.and(v128.load(words), i32x4.splat(0x80000000)),
+    v128.and(following, i32x4.splat(0x7fffffff)),
+  );
+  const odd = i32x4.shr_s(i32x4.shl(following, 31), 31);
+  const f = v128.xor(i32x4.shr_u(y, 1), v128.and(odd, i32x4.splat(0x9908b0df)));
+  return v128.xor(v128.load(far), f);
+}
+
 /**
- * Replaces a block by the next one, four words at a time: x[k] = x[k + 397] ^ f(x[k], x[k + 1]), indices modulo 624.
- * Each new word is written to the mirror as well, right behind the block, and so no index wraps around.
+ * Replaces a block by the next one. Indices are modulo 624: from k = 227 on x[k + 397] is the new x[k - 227], and the first
+ * new words are repeated behind the last.
  */
 function twist(words: usize): void {
   const end = words + BLOCK_BYTES;
+  v128.store(words, next4(words, words + 397 * 4));
+  v128.store(end, v128.load(words));
+  const turn = words + 228 * 4;
+  words += 16;
   do {
-    const following = v128.load(words, 4);
-    const y = v128.or(
-      v128.and(v128.load(words), i32x4.splat(0x80000000)),
-      v128.and(following, i32x4.splat(0x7fffffff)),
-    );
-    const odd = i32x4.shr_s(i32x4.shl(following, 31), 31);
-    const f = v128.xor(i32x4.shr_u(y, 1), v128.and(odd, i32x4.splat(0x9908b0df)));
-    const fresh = v128.xor(v128.load(words, 397 * 4), f);
-    v128.store(words, fresh);
-    v128.store(words, fresh, BLOCK_BYTES);
-    words += 16;
+    v128.store(words, next4(words, words + 397 * 4));
+    v128.store(words, next4(words + 16, words + 401 * 4), 16);
+    words += 32;
+  } while (words < turn);
+  do {
+    v128.store(words, next4(words, words - 227 * 4));
+    v128.store(words, next4(words + 16, words - 223 * 4), 16);
+    v128.store(words, next4(words + 32, words - 219 * 4), 32);
+    words += 48;
   } while (words < end);
 }
 
@@ -69,7 +85,17 @@ function takeAcross(state: usize, next: u32, count: u32): usize {
   return SEAM + 64 - (left << 2);
 }
 
-/** Address of the next `count` (1 to 16) untempered words, now counted as used. Good until the next call. */
+/** How many blocks of 16 words, 1 to `most`, `take` can give at once. */
+export function ready(state: usize, most: u32): u32 {
+  const next = load<u32>(state, NEXT);
+  const left = next ? 624 - next : 0;
+  return left < 16 ? 1 : min(most, left >> 4);
+}
+
+/**
+ * Address of the next `count` untempered words, now counted as used: 1 to 16, or as many as are `ready`. Good until the
+ * next call.
+ */
 // @ts-ignore: decorator
 @inline
 export function take(state: usize, count: u32): usize {

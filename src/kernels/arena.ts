@@ -2,7 +2,7 @@ import { instantiate, type KernelExports } from './load.js';
 
 // The memory of the kernels, laid out once and never grown, so that no view is ever detached:
 //
-//   heapBase, 16-aligned   state   one generator: 2,512 bytes kept, 2,496 of scratch (assembly/mt19937.ts)
+//   heapBase, 16-aligned   state   one generator: 2,512 bytes kept, 16 of scratch (assembly/mt19937.ts)
 //                          counts  2,048 u32: the histogram of dynamic thresholding
 //                          a .. e  five buffers of CHUNK float32
 //
@@ -13,7 +13,7 @@ import { instantiate, type KernelExports } from './load.js';
 export const CHUNK = 16384;
 /** Bytes of a generator that outlive a call. */
 export const STATE_BYTES = 2512;
-const STATE_SCRATCH_BYTES = 2496;
+const STATE_SCRATCH_BYTES = 16;
 const COUNTS = 2048;
 
 /** The kernels with views on their memory. `pointers` and `buffers` share indices. */
