@@ -9,15 +9,14 @@
 //        8      8  normal     f64
 //       16   2496  words      the 624 words of the current block, untempered
 //     2512     16  overlap    scratch: the first four words again, written by `twist`
+//     2528    128  seam       scratch: up to 16 words that two blocks share, the last of one and the first of the next
 
 export const NEXT: usize = 0;
 export const HAS_NORMAL: usize = 4;
 export const NORMAL: usize = 8;
 export const WORDS: usize = 16;
 const BLOCK_BYTES: usize = 624 * 4;
-
-// Up to 16 words that two blocks share: the last 16 of one, the first 16 of the next.
-const SEAM = memory.data(128, 16);
+const SEAM: usize = 2528;
 
 /** Seeds as `init_with_uint32`: words, an untouched position, no cached normal. */
 export function seed(state: usize, value: u32): void {
@@ -31,17 +30,20 @@ export function seed(state: usize, value: u32): void {
   }
 }
 
+// Constants live in memory: engines put a splat from there outside of a loop, an immediate not always.
+const UPPER = memory.data<u32>([0x80000000]);
+const MATRIX = memory.data<u32>([0x9908b0df]);
+const TEMPER_B = memory.data<u32>([0x9d2c5680]);
+const TEMPER_C = memory.data<u32>([0xefc60000]);
+
 /** Four words of the next block: x[k] = x[k + 397] ^ f(x[k], x[k + 1]), where `far` is the place of x[k + 397]. */
 // @ts-ignore: decorator
 @inline
-function next4(words: usize, far: usize): v128 {
+function next4(words: usize, far: usize, upper: v128, matrix: v128): v128 {
   const following = v128.load(words, 4);
-  const y = v128.or(
-    v128.and(v128.load(words), i32x4.splat(0x80000000)),
-    v128.and(following, i32x4.splat(0x7fffffff)),
-  );
+  const y = v128.bitselect(v128.load(words), following, upper);
   const odd = i32x4.shr_s(i32x4.shl(following, 31), 31);
-  const f = v128.xor(i32x4.shr_u(y, 1), v128.and(odd, i32x4.splat(0x9908b0df)));
+  const f = v128.xor(i32x4.shr_u(y, 1), v128.and(odd, matrix));
   return v128.xor(v128.load(far), f);
 }
 
@@ -51,19 +53,21 @@ function next4(words: usize, far: usize): v128 {
  */
 function twist(words: usize): void {
   const end = words + BLOCK_BYTES;
-  v128.store(words, next4(words, words + 397 * 4));
+  const upper = v128.load32_splat(UPPER);
+  const matrix = v128.load32_splat(MATRIX);
+  v128.store(words, next4(words, words + 397 * 4, upper, matrix));
   v128.store(end, v128.load(words));
   const turn = words + 228 * 4;
   words += 16;
   do {
-    v128.store(words, next4(words, words + 397 * 4));
-    v128.store(words, next4(words + 16, words + 401 * 4), 16);
+    v128.store(words, next4(words, words + 397 * 4, upper, matrix));
+    v128.store(words, next4(words + 16, words + 401 * 4, upper, matrix), 16);
     words += 32;
   } while (words < turn);
   do {
-    v128.store(words, next4(words, words - 227 * 4));
-    v128.store(words, next4(words + 16, words - 223 * 4), 16);
-    v128.store(words, next4(words + 32, words - 219 * 4), 32);
+    v128.store(words, next4(words, words - 227 * 4, upper, matrix));
+    v128.store(words, next4(words + 16, words - 223 * 4, upper, matrix), 16);
+    v128.store(words, next4(words + 32, words - 219 * 4, upper, matrix), 32);
     words += 48;
   } while (words < end);
 }
@@ -78,11 +82,11 @@ function copy16Words(to: usize, from: usize): void {
 /** `take` where this block does not hold enough: what it has left and the first of the next, side by side. */
 function takeAcross(state: usize, next: u32, count: u32): usize {
   const left = next ? 624 - next : 0;
-  copy16Words(SEAM, state + WORDS + BLOCK_BYTES - 64);
+  copy16Words(state + SEAM, state + WORDS + BLOCK_BYTES - 64);
   twist(state + WORDS);
-  copy16Words(SEAM + 64, state + WORDS);
+  copy16Words(state + SEAM + 64, state + WORDS);
   store<u32>(state, count - left, NEXT);
-  return SEAM + 64 - (left << 2);
+  return state + SEAM + 64 - (left << 2);
 }
 
 /** How many blocks of 16 words, 1 to `most`, `take` can give at once. */
@@ -110,8 +114,8 @@ export function take(state: usize, count: u32): usize {
 @inline
 export function temper(y: v128): v128 {
   y = v128.xor(y, i32x4.shr_u(y, 11));
-  y = v128.xor(y, v128.and(i32x4.shl(y, 7), i32x4.splat(0x9d2c5680)));
-  y = v128.xor(y, v128.and(i32x4.shl(y, 15), i32x4.splat(0xefc60000)));
+  y = v128.xor(y, v128.and(i32x4.shl(y, 7), v128.load32_splat(TEMPER_B)));
+  y = v128.xor(y, v128.and(i32x4.shl(y, 15), v128.load32_splat(TEMPER_C)));
   return v128.xor(y, i32x4.shr_u(y, 18));
 }
 

@@ -4,8 +4,8 @@ import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Imports `src/<path>.ts`. */
-export async function internal<T>(path: string): Promise<T> {
+/** Bundles `src/<path>.ts`; returns the file. */
+export async function bundleInternal(path: string): Promise<string> {
   const outfile = `${root}build/internal/${path.replaceAll('/', '-')}-${process.pid}.mjs`;
   await build({
     entryPoints: [`${root}src/${path}.ts`],
@@ -17,5 +17,10 @@ export async function internal<T>(path: string): Promise<T> {
     alias: { '#platform': `${root}src/platform/node.ts`, '#kernels': `${root}src/kernels/compiled.ts` },
     logLevel: 'warning',
   });
-  return (await import(outfile)) as T;
+  return outfile;
+}
+
+/** Imports `src/<path>.ts`. */
+export async function internal<T>(path: string): Promise<T> {
+  return (await import(await bundleInternal(path))) as T;
 }

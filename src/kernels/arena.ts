@@ -1,8 +1,10 @@
-import { instantiate, type KernelExports } from './load.js';
+import { fusedRandn } from './fused.js';
+import { fused, instantiate, type KernelExports } from './load.js';
 
 // The memory of the kernels, laid out once and never grown, so that no view is ever detached:
 //
-//   heapBase, 16-aligned   state   one generator: 2,512 bytes kept, 16 of scratch (assembly/mt19937.ts)
+//   0                      fused.wasm's own: 1 KiB that kernels.wasm leaves free (asconfig.json)
+//   heapBase, 16-aligned   state   one generator: 2,512 bytes kept, 144 of scratch (assembly/mt19937.ts)
 //                          counts  2,048 u32: the histogram of dynamic thresholding
 //                          a .. e  five buffers of CHUNK float32
 //
@@ -13,7 +15,7 @@ import { instantiate, type KernelExports } from './load.js';
 export const CHUNK = 16384;
 /** Bytes of a generator that outlive a call. */
 export const STATE_BYTES = 2512;
-const STATE_SCRATCH_BYTES = 16;
+const STATE_SCRATCH_BYTES = 144;
 const COUNTS = 2048;
 
 /** The kernels with views on their memory. `pointers` and `buffers` share indices. */
@@ -41,8 +43,11 @@ export function kernels(): Arena {
   const missing = pages - wasm.memory.buffer.byteLength / 65536;
   if (missing > 0) wasm.memory.grow(missing);
   const { buffer } = wasm.memory;
+  const module = fused();
+  const randnBlocks = module && fusedRandn(module, wasm, state, pointers[0] as number);
   arena = {
     ...wasm,
+    ...(randnBlocks && { randnBlocks }),
     state,
     counts,
     stateBytes: new Uint8Array(buffer, state, STATE_BYTES),

@@ -2,3 +2,6 @@
 import module from '../kernels.wasm?module';
 
 export const kernelsModule = (): WebAssembly.Module => module;
+
+/** None: an engine without relaxed SIMD would refuse to be given it. */
+export const fusedModule = (): undefined => undefined;

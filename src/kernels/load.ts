@@ -1,4 +1,4 @@
-import { kernelsModule } from '#kernels';
+import { fusedModule, kernelsModule } from '#kernels';
 import { describe } from '../check.js';
 
 /** What kernels.wasm exports. Pointers are byte offsets; assembly/ documents each function. */
@@ -80,3 +80,6 @@ export function instantiate(): KernelExports {
   instantiated = true;
   return new WebAssembly.Instance(given ?? kernelsModule()).exports as unknown as KernelExports;
 }
+
+/** fused.wasm; undefined where the host compiles no bytes, or the engine has no relaxed SIMD. */
+export const fused = (): WebAssembly.Module | undefined => (given ? undefined : fusedModule());

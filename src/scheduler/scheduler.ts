@@ -2,13 +2,16 @@ import { checkBoolean, checkInteger, checkNumber, checkOptions, checkString, des
 import type { Json } from '../config/json.js';
 import { type DDIMSchedulerConfig, type SchedulerConfig, schedulerConfig, schedulerJson } from '../config/scheduler.js';
 import { checkSources, freshGenerator, type Generator, randnTensor } from '../generator.js';
-import { join, MODEL_ADVICE, parseJson, writeFile } from '../hub/files.js';
 import type { ModelFiles } from '../hub/memory.js';
 import type { HubOptions } from '../hub/open.js';
 import { checkTensor, sizeOf, type Tensor } from '../tensor.js';
 import { betaSchedule } from './schedule.js';
 import { ddimCoefficients, ddimStep, mix } from './step.js';
 import { spreadTimesteps } from './timesteps.js';
+
+// What reads and writes models is loaded with the first one: a scheduler needs none of it.
+const places = () => import('../hub/open.js');
+const files = () => import('../hub/files.js');
 
 /** Options of `DDIMScheduler.step`. */
 export interface StepOptions {
@@ -125,8 +128,7 @@ export class DDIMScheduler {
    * @example await DDIMScheduler.fromPretrained('my-model', { subfolder: 'scheduler' })
    */
   static async fromPretrained(model: string | ModelFiles, options: SchedulerOptions = {}): Promise<DDIMScheduler> {
-    // What reads models is loaded with the first one: a scheduler needs none of it.
-    const { HUB_OPTIONS, openFolder } = await import('../hub/open.js');
+    const [{ HUB_OPTIONS, openFolder }, { join, MODEL_ADVICE, parseJson }] = await Promise.all([places(), files()]);
     const { subfolder = '', ...hub } = checkOptions<SchedulerOptions>('options', options, [
       'subfolder',
       ...HUB_OPTIONS,
@@ -147,6 +149,7 @@ export class DDIMScheduler {
   /** Writes `scheduler_config.json` into a directory, made if need be. */
   async savePretrained(directory: string): Promise<void> {
     checkString('directory', directory);
+    const { join, writeFile } = await files();
     await writeFile(join(directory, 'scheduler_config.json'), schedulerJson(this.config));
   }
 

@@ -1,13 +1,14 @@
 // The node half of sweep.py: reads generators' words (624 u32 each), draws 608 normals from the 17th word on, writes them.
 //
-//   node sweep.mjs kernels.wasm
+//   node sweep.mjs kernels.wasm [fused.wasm]
 import { readFileSync, readSync, writeSync } from 'node:fs';
 
 const SKIP = 16;
 const BLOCKS = 38;
 
-const { instance } = await WebAssembly.instantiate(readFileSync(process.argv[2]));
-const { memory, heapBase, randnBlocks } = instance.exports;
+const [kernels, fused] = process.argv.slice(2).map((file) => new WebAssembly.Module(readFileSync(file)));
+const { memory, heapBase, ...exact } = new WebAssembly.Instance(kernels).exports;
+const { randnBlocks } = fused ? new WebAssembly.Instance(fused, { env: { memory } }).exports : exact;
 const state = (heapBase() + 15) & ~15;
 const out = state + 16 + 2 * 2496;
 memory.grow(1);

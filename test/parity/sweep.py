@@ -1,12 +1,15 @@
 """Every radius and every angle of randn's blocks of 16, against torch: does every bit agree?
 
-    python test/parity/sweep.py [build/kernels.wasm]
+    python test/parity/sweep.py [build/kernels.wasm [build/fused.wasm]]
+
+The second needs a node with relaxed SIMD (NODE names it) on a processor that fuses multiply-adds.
 
 A block takes its radii from its first 8 words and its angles from its last 8, 24 bits of each. The words are chosen here:
 the tempering is inverted, and a generator is set to the words that give the wanted ones. Radii are swept at angle 0
 (r * cos 0 = r); angles at a radius that is a power of two, so that the product shows every bit of cosine and sine.
 """
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -15,7 +18,8 @@ import numpy as np
 import torch
 
 HERE = pathlib.Path(__file__).parent
-KERNELS = sys.argv[1] if len(sys.argv) > 1 else HERE / "../../build/kernels.wasm"
+KERNELS = sys.argv[1:] or [HERE / "../../build/kernels.wasm"]
+NODE = os.environ.get("NODE", "node")
 SKIP, BLOCKS, AT_ONCE = 16, 38, 16  # words left out, blocks per generator, generators per exchange
 INPUTS = 1 << 24
 
@@ -82,7 +86,7 @@ def main():
     capability = [s for s in torch.__config__.show().split("\n") if "CPU capability" in s]
     print(f"torch {torch.__version__}, {capability[0].strip(' -') if capability else 'CPU capability unknown'}")
     torch.set_num_threads(1)
-    node = subprocess.Popen(["node", HERE / "sweep.mjs", KERNELS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    node = subprocess.Popen([NODE, HERE / "sweep.mjs", *KERNELS], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     inputs = np.arange(INPUTS, dtype=np.uint32)
     inputs |= (inputs * np.uint32(2654435761)) & np.uint32(0xFF000000)  # the bits that must not matter
 
