@@ -30,10 +30,12 @@ const shared = {
 const chosen = [
   ...['compiled', 'workerd', 'edge-light'].map((name) => `src/kernels/${name}.ts`),
   ...['node', 'web', 'workerd', 'edge-light'].map((name) => `src/platform/${name}.ts`),
+  ...['node', 'web', 'none'].map((name) => `src/workers/${name}.ts`),
 ];
 const external = [
   '#platform',
   '#kernels',
+  '#workers',
   'onnxruntime-web',
   'onnxruntime-web/wasm',
   'onnxruntime-web/webgpu',
@@ -43,7 +45,7 @@ const external = [
 
 await build({
   ...shared,
-  entryPoints: ['src/index.ts', 'src/scheduler-entry.ts', 'src/cli/main.ts', ...chosen],
+  entryPoints: ['src/index.ts', 'src/scheduler-entry.ts', 'src/worker.ts', 'src/cli/main.ts', ...chosen],
   outdir: 'dist/esm',
   outbase: 'src',
   format: 'esm',
@@ -55,7 +57,14 @@ copyFileSync('build/kernels.wasm', 'dist/esm/kernels.wasm');
 // fast-png is an ES module only: the CommonJS build carries it.
 await build({
   ...shared,
-  entryPoints: ['src/index.ts', 'src/scheduler-entry.ts', 'src/kernels/compiled.ts', 'src/platform/node.ts'],
+  entryPoints: [
+    'src/index.ts',
+    'src/scheduler-entry.ts',
+    'src/worker.ts',
+    'src/kernels/compiled.ts',
+    'src/platform/node.ts',
+    'src/workers/node.ts',
+  ],
   outdir: 'dist/cjs',
   outExtension: { '.js': '.cjs' },
   outbase: 'src',

@@ -23,6 +23,7 @@ import { DDIMScheduler } from './scheduler/scheduler.js';
 import { checkTensor, type Tensor } from './tensor.js';
 import { type ClassLabels, checkClassLabels } from './unet/class-labels.js';
 import { DEVICES, type Device } from './unet/device.js';
+import { checkWorkers } from './unet/open.js';
 import { type ForwardOptions, UNet2DModel } from './unet/unet.js';
 import { checkWinograd, type Winograd } from './unet/winograd.js';
 
@@ -73,7 +74,7 @@ export interface GenerateOptions {
   classLabels?: ClassLabels;
   /** Called after each step; a promise is awaited. */
   onStep?: (step: GenerationStep) => void | Promise<void>;
-  /** Stops the generation between two steps. */
+  /** Stops the generation: at once where the UNet runs in workers, else between two steps. */
   signal?: AbortSignal;
 }
 
@@ -87,6 +88,8 @@ export interface PretrainedOptions extends HubOptions {
   device?: Device;
   /** Faster convolutions on the `wasm` device; see `UNetOptions`. Default true. */
   winograd?: Winograd;
+  /** Workers that the images of a batch are spread over; see `UNetOptions`. Default 1 in a web page, 0 elsewhere. */
+  workers?: number;
   /** A scheduler in place of the saved one. */
   scheduler?: { readonly config: object };
   /** A UNet in place of the saved one. */
@@ -145,18 +148,19 @@ export class DDIMPipeline {
    * @example const pipe = await DDIMPipeline.fromPretrained('google/ddpm-cifar10-32');
    */
   static async fromPretrained(model?: string | ModelFiles, options: PretrainedOptions = {}): Promise<DDIMPipeline> {
-    const keys = ['device', 'scheduler', 'unet', 'variant', 'winograd', ...HUB_OPTIONS];
+    const keys = ['device', 'scheduler', 'unet', 'variant', 'winograd', 'workers', ...HUB_OPTIONS];
     const given = checkOptions<PretrainedOptions>('options', options, keys);
-    const { device, scheduler: otherScheduler, unet: otherUNet, variant, winograd, ...hub } = given;
+    const { device, scheduler: otherScheduler, unet: otherUNet, variant, winograd, workers, ...hub } = given;
     if (device !== undefined) checkOneOf('device', device, DEVICES);
     if (variant !== undefined) checkString('variant', variant);
     checkWinograd(winograd);
+    checkWorkers(workers, device);
     if (otherScheduler !== undefined) checkScheduler(otherScheduler);
     if (otherUNet !== undefined) checkUNet(otherUNet);
     const folder = await openFolder(model === undefined ? platform.embeddedModel() : model, hub);
     const layout = await findLayout(folder);
     const scheduler = otherScheduler ?? toScheduler(layout);
-    const unet = otherUNet ?? (await UNet2DModel.fromFolder(layout.unet, { device, variant, winograd }));
+    const unet = otherUNet ?? (await UNet2DModel.fromFolder(layout.unet, { device, variant, winograd, workers }));
     if (unet.config.sampleSize === null) {
       throw new Error(
         `${layout.unet.label('config.json')}: its sample_size is null, so that no picture has a size; add it`,
@@ -290,7 +294,8 @@ export class DDIMPipeline {
   /** The loop of DDIMPipeline.__call__. */
   async *#steps(run: Run, signal: AbortSignal | undefined): AsyncGenerator<GenerationStep, void> {
     const { unet, scheduler } = this;
-    const { eta, generator, useClippedModelOutput, numInferenceSteps, forward } = run;
+    const { eta, generator, useClippedModelOutput, numInferenceSteps } = run;
+    const forward = signal ? { ...run.forward, signal } : run.forward;
     scheduler.setTimesteps(numInferenceSteps);
     const { timesteps } = scheduler;
     let latents = run.start;

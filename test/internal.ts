@@ -14,7 +14,11 @@ export async function bundleInternal(path: string): Promise<string> {
     format: 'esm',
     platform: 'node',
     packages: 'external',
-    alias: { '#platform': `${root}src/platform/node.ts`, '#kernels': `${root}src/kernels/compiled.ts` },
+    alias: {
+      '#platform': `${root}src/platform/node.ts`,
+      '#kernels': `${root}src/kernels/compiled.ts`,
+      '#workers': `${root}src/workers/node.ts`,
+    },
     logLevel: 'warning',
   });
   return outfile;

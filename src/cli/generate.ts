@@ -51,7 +51,8 @@ export async function generate(args: string[]): Promise<string[]> {
     options,
     work.reduce((n, job) => n + job.names.length, 0),
   );
-  const pipe = await DDIMPipeline.fromPretrained(options.model, { ...options.pretrained, device: options.device });
+  const { device, workers } = options;
+  const pipe = await DDIMPipeline.fromPretrained(options.model, { ...options.pretrained, device, workers });
   const images: RawImage[] = [];
   const names: string[] = [];
   try {

@@ -15,6 +15,7 @@ const USAGE = `ddim-wasm: draws images with a diffusion model, the same pixels f
       --class-label N   the class to draw, for a model that has classes
       --clipped         derive the noise anew from the clipped prediction
       --device D        wasm, or cpu with onnxruntime-node installed (wasm)
+      --workers N       threads that the images of a batch are spread over, on the wasm device (0)
       --out FILE|DIR    where the PNG goes, or the PNGs of several images
       --grid            all images in one PNG
       --scale N         enlarge each pixel N times (1)

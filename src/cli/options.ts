@@ -34,6 +34,7 @@ export interface GenerateArguments {
   clipped: boolean;
   classLabel: number | undefined;
   device: Device;
+  workers: number;
   out: string | undefined;
   grid: boolean;
   scale: number;
@@ -50,6 +51,7 @@ const OPTIONS = {
   clipped: { type: 'boolean', default: false },
   'class-label': { type: 'string' },
   device: { type: 'string', default: 'wasm' },
+  workers: { type: 'string', default: '0' },
   out: { type: 'string' },
   grid: { type: 'boolean', default: false },
   scale: { type: 'string', default: '1' },
@@ -108,6 +110,7 @@ export function parseGenerate(args: string[]): GenerateArguments {
     clipped: values.clipped,
     classLabel: values['class-label'] === undefined ? undefined : toNumber('class-label', values['class-label']),
     device: values.device as Device,
+    workers: toNumber('workers', values.workers),
     out: values.out,
     grid: values.grid,
     scale: toCount('scale', values.scale, 64),

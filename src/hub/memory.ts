@@ -32,6 +32,7 @@ export function openFiles(given: ModelFiles): Folder {
   const files = new Map(Object.entries(given));
   return {
     name: 'model',
+    lends: true,
     label: (path) => path,
     find: async (path) => {
       const content = files.get(path);

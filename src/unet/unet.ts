@@ -1,4 +1,4 @@
-import { checkInteger, checkOneOf, checkOptions, checkString } from '../check.js';
+import { checkInteger, checkOneOf, checkOptions, checkSignal, checkString } from '../check.js';
 import { type UNetConfig, unetConfig } from '../config/unet.js';
 import { type Folder, sub } from '../hub/folder.js';
 import type { ModelFiles } from '../hub/memory.js';
@@ -6,11 +6,10 @@ import { HUB_OPTIONS, type HubOptions, openFolder } from '../hub/open.js';
 import { checkTensor, type Tensor } from '../tensor.js';
 import { type ClassLabels, checkClassLabels } from './class-labels.js';
 import { availableDevice, checkAvailable, DEVICES, type Device } from './device.js';
-import { fromHalf, toHalf } from './half.js';
-import { type ConvolutionPlan, type Model, type ModelSource, readModel, readSource, saveModel } from './model.js';
-import type { ElementType, ElementTypes, InputInfo, Runner, Value } from './runner.js';
-import { openSession } from './session.js';
-import { checkWinograd, maxExtraBytes, type Winograd } from './winograd.js';
+import { toFloats, toValue } from './inputs.js';
+import { type ConvolutionPlan, type ModelSource, readModel, readSource, saveModel } from './model.js';
+import { checkWorkers, type OpenModel, openModel, type RunOptions } from './open.js';
+import { checkWinograd, type Winograd } from './winograd.js';
 
 /** Options of `UNet2DModel.fromPretrained`. */
 export interface UNetOptions extends HubOptions {
@@ -29,60 +28,27 @@ export interface UNetOptions extends HubOptions {
    * off. Other devices have their own ways.
    */
   winograd?: Winograd;
+  /**
+   * Workers that the images of a batch are spread over, in 0..64; 0 runs them in this thread. Each is a thread with a
+   * session, and so with the weights, of its own, and draws whole images: the bits are the same for any number. (A
+   * model.onnx from elsewhere is split too; whether its images are independent is its author's affair.) For the `wasm`
+   * device only. Default 1 in a web page, so that it never stands still, and 0 elsewhere.
+   */
+  workers?: number;
 }
 
 /** Options of a forward pass. */
 export interface ForwardOptions {
   /** Classes of the images, for a model that has classes. */
   classLabels?: ClassLabels;
+  /**
+   * Stops waiting at once when it aborts; a worker that is at it finishes the pass for nobody. Without workers a pass
+   * cannot be interrupted.
+   */
+  signal?: AbortSignal;
 }
 
-type FolderOptions = { [K in 'device' | 'variant' | 'winograd']?: UNetOptions[K] | undefined };
-
-interface Inputs {
-  sample: InputInfo;
-  timestep: InputInfo;
-  labels: InputInfo | undefined;
-  output: string;
-}
-
-const NUMERIC: readonly string[] = ['float32', 'float16', 'float64', 'int64', 'int32'];
-
-/** Tells the inputs apart: by diffusers' names, else the one of rank 4 is the sample. */
-function identify(path: string, { inputs, outputs }: Runner): Inputs {
-  const named = (name: string) => inputs.find((input) => input.name === name);
-  const sample = named('sample') ?? inputs.find((input) => input.shape.length === 4);
-  const labels = named('class_labels');
-  const timestep =
-    named('timestep') ?? inputs.find((input) => input !== sample && input !== labels && input.shape.length <= 1);
-  const listed = inputs.map(({ name }) => name).join(', ');
-  if (!sample || !timestep) {
-    throw new Error(`${path}: expected the inputs sample (rank 4) and timestep, got ${listed}`);
-  }
-  if (inputs.length !== (labels ? 3 : 2)) {
-    throw new Error(`${path}: expected the inputs sample, timestep and perhaps class_labels, got ${listed}`);
-  }
-  for (const input of labels ? [sample, timestep, labels] : [sample, timestep]) {
-    if (!NUMERIC.includes(input.type) || (input === sample && !input.type.startsWith('float'))) {
-      throw new Error(`${path}: the input ${input.name} has the type ${input.type}, which is not supported`);
-    }
-  }
-  const output = outputs.includes('out_sample') ? 'out_sample' : (outputs[0] as string);
-  return { sample, timestep, labels, output };
-}
-
-const MAKE: { [K in ElementType]: (values: ArrayLike<number>) => ElementTypes[K] } = {
-  float32: (values) => (values instanceof Float32Array ? values : Float32Array.from(values)),
-  float64: (values) => Float64Array.from(values),
-  float16: (values) => toHalf(Float32Array.from(values)),
-  int64: (values) => BigInt64Array.from(values as number[], BigInt),
-  int32: (values) => Int32Array.from(values),
-};
-
-/** Numbers in the type that an input asks for. */
-function make({ type }: InputInfo, values: ArrayLike<number>, dims: readonly number[]): Value {
-  return { type: type as ElementType, data: MAKE[type as ElementType](values), dims };
-}
+type FolderOptions = { [K in 'device' | 'variant' | 'winograd' | 'workers']?: UNetOptions[K] | undefined };
 
 /**
  * `UNet2DModel` of diffusers, run by onnxruntime: predicts the noise (or x0, or v) in a batch of images.
@@ -99,32 +65,18 @@ export class UNet2DModel {
   /** Bytes of the graph and of the files that its weights lie in. */
   readonly numBytes: number;
   readonly #source: ModelSource;
-  readonly #label: string;
-  readonly #winograd: Winograd;
-  #plan: ConvolutionPlan | undefined;
-  #device: Device;
-  #runner: Runner | undefined;
-  #inputs: Inputs;
+  readonly #options: RunOptions;
+  #model: OpenModel;
+  #disposed = false;
 
-  private constructor(
-    source: ModelSource,
-    config: UNetConfig,
-    model: Model,
-    device: Device,
-    runner: Runner,
-    winograd: Winograd,
-  ) {
+  private constructor(source: ModelSource, config: UNetConfig, options: RunOptions, model: OpenModel) {
     if (!source) throw new TypeError('UNet2DModel: load one with UNet2DModel.fromPretrained');
     this.config = config;
     this.numParameters = model.parameters;
-    this.numBytes = [...model.externalData.values()].reduce((sum, bytes) => sum + bytes.length, model.graph.length);
+    this.numBytes = model.bytes;
     this.#source = source;
-    this.#label = model.label;
-    this.#winograd = winograd;
-    this.#plan = model.plan;
-    this.#device = device;
-    this.#runner = runner;
-    this.#inputs = identify(model.label, runner);
+    this.#options = options;
+    this.#model = model;
   }
 
   /**
@@ -140,15 +92,18 @@ export class UNet2DModel {
       'device',
       'variant',
       'winograd',
+      'workers',
       ...HUB_OPTIONS,
     ]);
-    const { subfolder = '', device = 'wasm', variant, winograd, ...hub } = given;
+    const { subfolder = '', device = 'wasm', variant, winograd, workers, ...hub } = given;
     checkString('subfolder', subfolder);
     checkOneOf('device', device, DEVICES);
     if (variant !== undefined) checkString('variant', variant);
     checkWinograd(winograd);
+    checkWorkers(workers, device);
     const folder = await openFolder(model, hub);
-    return UNet2DModel.fromFolder(subfolder === '' ? folder : sub(folder, subfolder), { device, variant, winograd });
+    const run = { device, variant, winograd, workers };
+    return UNet2DModel.fromFolder(subfolder === '' ? folder : sub(folder, subfolder), run);
   }
 
   /**
@@ -156,7 +111,7 @@ export class UNet2DModel {
    * @internal
    */
   static async fromFolder(folder: Folder, options: FolderOptions): Promise<UNet2DModel> {
-    const { variant, winograd = true } = options;
+    const { variant, winograd = true, workers } = options;
     const device = await availableDevice(options.device ?? 'wasm');
     const source = await readSource(folder, variant);
     let config: UNetConfig;
@@ -165,25 +120,31 @@ export class UNet2DModel {
     } catch (cause) {
       throw new Error(`${folder.label('config.json')}: ${(cause as Error).message}`, { cause });
     }
-    const model = await readModel(source, maxExtraBytes(winograd, device));
-    return new UNet2DModel(source, config, model, device, await openSession(model, device), winograd);
+    const run = { device, winograd, workers };
+    return new UNet2DModel(source, config, run, await openModel(source, run));
   }
 
   /** How its convolutions are done; undefined for a model.onnx, which is run as it is. */
   get plan(): ConvolutionPlan | undefined {
-    return this.#plan;
+    return this.#model.plan;
   }
 
   /** Where the model runs. */
   get device(): Device {
-    return this.#device;
+    return this.#model.device;
+  }
+
+  /** Workers that it runs in; 0: this thread. */
+  get workers(): number {
+    return this.#model.workers;
   }
 
   /**
    * One forward pass.
    * @param sample [N, C, H, W]. @param timestep one timestep for the whole batch.
    * @returns the prediction, [N, C, H, W].
-   * @throws {TypeError|RangeError} a wrong argument. @throws {Error} after `dispose`.
+   * @throws {TypeError|RangeError} a wrong argument. @throws {Error} after `dispose`, or when a worker has ended.
+   * @throws the signal's reason when it aborts.
    */
   async forward(sample: Tensor, timestep: number, options: ForwardOptions = {}): Promise<{ sample: Tensor }> {
     checkTensor('sample', sample);
@@ -193,49 +154,48 @@ export class UNet2DModel {
       );
     }
     checkInteger('timestep', timestep, -0x80000000, 0x7fffffff);
-    const { classLabels } = checkOptions<ForwardOptions>('options', options, ['classLabels']);
+    const { classLabels, signal } = checkOptions<ForwardOptions>('options', options, ['classLabels', 'signal']);
+    checkSignal('signal', signal)?.throwIfAborted();
     const batch = sample.shape[0] as number;
     const labels = checkClassLabels(this.config, classLabels, batch);
-    const runner = this.#open();
-    const { sample: sampleInput, timestep: timeInput, labels: labelInput, output } = this.#inputs;
+    const { runner, label, inputs } = this.#open();
+    const { sample: sampleInput, timestep: timeInput, labels: labelInput, output } = inputs;
     // The timestep is a scalar, one for all, or one for each image.
     const [count] = timeInput.shape;
     const times = count === undefined ? [] : [count === 1 ? 1 : batch];
     const feeds = {
-      [sampleInput.name]: make(sampleInput, sample.data, sample.shape),
-      [timeInput.name]: make(timeInput, new Array(times[0] ?? 1).fill(timestep), times),
+      [sampleInput.name]: toValue(sampleInput, sample.data, sample.shape),
+      [timeInput.name]: toValue(timeInput, new Array(times[0] ?? 1).fill(timestep), times),
     };
     if (labelInput && labels) {
       const { data, shape } = Array.isArray(labels) ? { data: labels, shape: [batch] } : labels;
-      feeds[labelInput.name] = make(labelInput, data, shape);
+      feeds[labelInput.name] = toValue(labelInput, data, shape);
     }
     // A batch of a fixed size cannot be split.
     const images = typeof sampleInput.shape[0] === 'number' ? 1 : batch;
     try {
-      const { type, data, dims } = await runner.run({ feeds, output, images });
+      const { type, data, dims } = await runner.run({ feeds, output, images }, signal);
       return { sample: { data: toFloats(type, data), shape: dims } };
     } catch (cause) {
+      signal?.throwIfAborted();
       const reason = String((cause as Error)?.message ?? cause).replace(/\s+/g, ' ');
-      throw new Error(`${this.#label}: failed on a sample of [${sample.shape.join(', ')}] (${reason})`, { cause });
+      throw new Error(`${label}: failed on a sample of [${sample.shape.join(', ')}] (${reason})`, { cause });
     }
   }
 
   /**
-   * Moves the model to another device; the old session is released once the new one stands.
+   * Moves the model to another device; the old session is released once the new one stands. Workers come back with the
+   * `wasm` device.
    * @throws {RangeError} a device that is not here, such as 'webgpu' on a page that has none.
    */
   async to(device: Device): Promise<this> {
     checkOneOf('device', device, DEVICES);
     const old = this.#open();
-    if (device === this.#device) return this;
+    if (device === old.device) return this;
     await checkAvailable(device);
-    const model = await readModel(this.#source, maxExtraBytes(this.#winograd, device));
-    const runner = await openSession(model, device);
-    this.#plan = model.plan;
-    this.#inputs = identify(this.#label, runner);
-    this.#runner = runner;
-    this.#device = device;
-    await old.release();
+    const model = await openModel(this.#source, { ...this.#options, device });
+    this.#model = model;
+    await old.runner.release();
     return this;
   }
 
@@ -259,27 +219,22 @@ export class UNet2DModel {
     const { embed, graph, externalData } = await readModel(this.#source);
     if (embed) return embed();
     if (externalData.size === 0) return graph;
-    throw new RangeError(`${this.#label}: keeps its weights in other files already; copy it with savePretrained`);
+    throw new RangeError(`${this.#model.label}: keeps its weights in other files already; copy it with savePretrained`);
   }
 
-  /** Frees the session. Calling it again does nothing. */
+  /** Frees the session, or ends the workers; passes that they are at reject. Calling it again does nothing. */
   async dispose(): Promise<void> {
-    const runner = this.#runner;
-    this.#runner = undefined;
-    await runner?.release();
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.#model.runner.release();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose();
   }
 
-  #open(): Runner {
-    if (!this.#runner) throw new Error('UNet2DModel: already disposed; load it again');
-    return this.#runner;
+  #open(): OpenModel {
+    if (this.#disposed) throw new Error('UNet2DModel: already disposed; load it again');
+    return this.#model;
   }
-}
-
-function toFloats(type: ElementType, data: Value['data']): Float32Array {
-  if (type === 'float32') return data as Float32Array;
-  return type === 'float16' ? fromHalf(data as Uint16Array) : Float32Array.from(data as Float64Array);
 }

@@ -1,0 +1,79 @@
+import { workers as available } from '#workers';
+import { checkInteger } from '../check.js';
+import type { Device } from './device.js';
+import { type Inputs, identify } from './inputs.js';
+import { type ConvolutionPlan, type ModelSource, readModel } from './model.js';
+import { startThreads, WorkerPool } from './pool.js';
+import type { Runner } from './runner.js';
+import { openSession } from './session.js';
+import type { Thread } from './thread.js';
+import { maxExtraBytes, type Winograd } from './winograd.js';
+
+/** How a model is run. */
+export interface RunOptions {
+  readonly device: Device;
+  readonly winograd: Winograd;
+  /** undefined: what the platform takes by itself. */
+  readonly workers: number | undefined;
+}
+
+/** A model that is ready to run. */
+export interface OpenModel {
+  readonly runner: Runner;
+  readonly inputs: Inputs;
+  readonly device: Device;
+  readonly workers: number;
+  readonly label: string;
+  readonly parameters: number;
+  /** Bytes of the graph and of the files that its weights lie in. */
+  readonly bytes: number;
+  readonly plan: ConvolutionPlan | undefined;
+}
+
+const MAX_WORKERS = 64;
+
+/** @throws {TypeError} no number. @throws {RangeError} no integer in 0..64, or workers on a device that has none. */
+export function checkWorkers(workers: unknown, device: Device = 'wasm'): asserts workers is number | undefined {
+  if (workers === undefined) return;
+  const count = checkInteger('workers', workers, 0, MAX_WORKERS);
+  if (count > 0 && device !== 'wasm') {
+    throw new RangeError(`workers: expected 0 on the device '${device}', which has threads of its own, got ${count}`);
+  }
+}
+
+let warned = false;
+
+/** Workers as asked for; where they are only the default and cannot be had, none, with a warning. */
+async function threadsFor(workers: number | undefined): Promise<Thread[]> {
+  try {
+    return await startThreads(workers ?? available.byDefault());
+  } catch (cause) {
+    const reason = `workers: could not be started (${(cause as Error).message})`;
+    const advice =
+      "the package's dist/esm/worker.js must be emitted by the bundler or served beside dist/esm/platform, from the " +
+      "page's own origin, and allowed by the policy's worker-src";
+    if (workers !== undefined) throw new Error(`${reason}; ${advice}, or use workers: 0`, { cause });
+    if (!warned) console.warn(`${reason}, so that the page stands still while it draws; ${advice}`);
+    warned = true;
+    return [];
+  }
+}
+
+/** Reads a model and opens it, in this thread or in workers. */
+export async function openModel(source: ModelSource, options: RunOptions): Promise<OpenModel> {
+  const { device, winograd } = options;
+  const threads = device === 'wasm' ? await threadsFor(options.workers) : [];
+  try {
+    const model = await readModel(source, maxExtraBytes(winograd, device));
+    const { label, parameters, plan } = model;
+    const bytes = [...model.externalData.values()].reduce((sum, { length }) => sum + length, model.graph.length);
+    const runner =
+      threads.length > 0
+        ? await WorkerPool.open(threads, model, !source.folder.lends)
+        : await openSession(model, device);
+    return { runner, inputs: identify(label, runner), device, workers: threads.length, label, parameters, bytes, plan };
+  } catch (error) {
+    for (const thread of threads) await thread.end(error as Error);
+    throw error;
+  }
+}

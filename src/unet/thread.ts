@@ -1,0 +1,115 @@
+import { workers } from '#workers';
+import type { WorkerPort } from '../workers/types.js';
+import type { InputInfo, Pass } from './runner.js';
+
+/** What a worker is asked: to open a model, first and once, and to run it. */
+export type Request = { readonly open: WorkerModel } | { readonly run: Pass };
+
+/** A model's bytes, as they go to a worker. */
+export interface WorkerModel {
+  readonly label: string;
+  readonly graph: Uint8Array;
+  readonly externalData: ReadonlyMap<string, Uint8Array>;
+}
+
+/** What it answers to `open`. */
+export interface Opening {
+  readonly inputs: readonly InputInfo[];
+  readonly outputs: readonly string[];
+}
+
+/** How it answers; the first answer, to no question, says that it is ready. */
+export type Answer = { readonly value: unknown } | { readonly error: string };
+
+/** Rejects when the signal aborts, whatever becomes of the promise. */
+async function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** One worker, asked one thing at a time. */
+export class Thread {
+  readonly #port: WorkerPort;
+  /** The question that it works on. */
+  #open: { resolve: (value: unknown) => void; reject: (error: Error) => void } | undefined;
+  #last: Promise<unknown>;
+  #ended: Error | undefined;
+  #load = 0;
+
+  private constructor() {
+    this.#last = this.#answer();
+    this.#port = workers.start({
+      onMessage: (message) => this.#settle(message as Answer),
+      onEnd: (reason) => {
+        const error = new Error(`workers: one ended by itself (${reason}); load the model again, with fewer workers`);
+        void this.end(error);
+      },
+    });
+  }
+
+  /** A worker that is ready. @throws {Error} it could not be started. */
+  static async start(): Promise<Thread> {
+    const thread = new Thread();
+    try {
+      await thread.#last;
+    } catch (error) {
+      await thread.end(error as Error);
+      throw error;
+    }
+    thread.#port.hold(false);
+    return thread;
+  }
+
+  /** Questions without an answer. */
+  get load(): number {
+    return this.#load;
+  }
+
+  /**
+   * Asks it, after what it was asked before.
+   * @throws {Error} what went wrong there. @throws the signal's reason, at once, when it aborts.
+   */
+  ask<T>(request: Request, transfer: readonly ArrayBuffer[], signal?: AbortSignal): Promise<T> {
+    if (this.#load++ === 0) this.#port.hold(true);
+    const answer = this.#last.then(() => {
+      signal?.throwIfAborted();
+      if (this.#ended) throw this.#ended;
+      this.#port.post(request, transfer);
+      return this.#answer();
+    });
+    const done = () => {
+      if (--this.#load === 0) this.#port.hold(false);
+    };
+    this.#last = answer.then(done, done);
+    return (signal ? unless(signal, answer) : answer) as Promise<T>;
+  }
+
+  /** Ends the worker: what waits for it, and what is asked later, gets the error. */
+  async end(error: Error): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = error;
+    this.#open?.reject(error);
+    await this.#port?.terminate();
+  }
+
+  #answer(): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#open = { resolve, reject };
+    });
+  }
+
+  #settle(answer: Answer): void {
+    if ('error' in answer) this.#open?.reject(new Error(answer.error));
+    else this.#open?.resolve(answer.value);
+    this.#open = undefined;
+  }
+}

@@ -1,0 +1,44 @@
+// Threads of Node (and of Deno and Bun, through their Node layer). workers/web.ts is its twin.
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parentPort, Worker } from 'node:worker_threads';
+import { serve } from './serve.js';
+import type { Workers } from './types.js';
+
+declare const __dirname: string | undefined;
+
+// From dist/esm/workers or dist/cjs/workers.
+const script =
+  typeof __dirname === 'string'
+    ? join(__dirname, '../worker.cjs')
+    : join(dirname(fileURLToPath(import.meta.url)), '../worker.js');
+
+export const workers: Workers = {
+  byDefault: () => 0,
+
+  start({ onMessage, onEnd }) {
+    // The flags of this process, such as --input-type, are not meant for the worker.
+    const worker = new Worker(script, { execArgv: [] });
+    worker.on('message', onMessage);
+    worker.on('messageerror', (error) => onEnd(error.message));
+    worker.on('error', (error) => onEnd(error.message));
+    worker.on('exit', (code) => onEnd(`exit code ${code}`));
+    return {
+      post: (message, transfer) => worker.postMessage(message, transfer),
+      hold: (busy) => (busy ? worker.ref() : worker.unref()),
+      terminate: async () => {
+        await worker.terminate();
+      },
+    };
+  },
+
+  serve(service) {
+    const port = parentPort;
+    if (!port) throw new Error('ddim-wasm/worker: runs in a worker only');
+    serve(
+      service,
+      (onMessage) => port.on('message', onMessage),
+      (answer, transfer) => port.postMessage(answer, transfer),
+    );
+  },
+};

@@ -1,0 +1,32 @@
+// Web Workers. workers/node.ts is its twin.
+import { serve } from './serve.js';
+import type { Workers } from './types.js';
+
+export const workers: Workers = {
+  byDefault: () => (typeof document === 'object' && typeof Worker === 'function' ? 1 : 0),
+
+  start({ onMessage, onEnd }) {
+    // In this very form, for bundlers look for it.
+    const worker = new Worker(new URL('../worker.js', import.meta.url), { type: 'module' });
+    worker.onmessage = ({ data }) => onMessage(data);
+    worker.onmessageerror = () => onEnd('a message could not be read');
+    worker.onerror = (event) => {
+      event.preventDefault();
+      onEnd(event.message || 'its script could not be loaded');
+    };
+    return {
+      post: (message, transfer) => worker.postMessage(message, [...transfer]),
+      hold: () => {},
+      terminate: async () => worker.terminate(),
+    };
+  },
+
+  serve(service) {
+    const scope = globalThis as unknown as Worker;
+    serve(
+      service,
+      (onMessage) => scope.addEventListener('message', ({ data }) => onMessage(data)),
+      (answer, transfer) => scope.postMessage(answer, transfer),
+    );
+  },
+};
