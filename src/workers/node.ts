@@ -1,17 +1,16 @@
 // Threads of Node (and of Deno and Bun, through their Node layer). workers/web.ts is its twin.
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parentPort, Worker } from 'node:worker_threads';
 import { serve } from './serve.js';
 import type { Workers } from './types.js';
 
-declare const __dirname: string | undefined;
+declare const __dirname: string;
 
-// From dist/esm/workers or dist/cjs/workers.
-const script =
-  typeof __dirname === 'string'
-    ? join(__dirname, '../worker.cjs')
-    : join(dirname(fileURLToPath(import.meta.url)), '../worker.js');
+// CommonJS has no import.meta.url; Bun has __dirname in ES modules too.
+const script = import.meta.url
+  ? fileURLToPath(new URL('ddim-wasm-worker.js', import.meta.url))
+  : join(__dirname, 'ddim-wasm-worker.cjs');
 
 export const workers: Workers = {
   byDefault: () => 0,

@@ -7,7 +7,7 @@ export const workers: Workers = {
 
   start({ onMessage, onEnd }) {
     // In this very form, for bundlers look for it.
-    const worker = new Worker(new URL('../worker.js', import.meta.url), { type: 'module' });
+    const worker = new Worker(new URL('./ddim-wasm-worker.js', import.meta.url), { type: 'module' });
     worker.onmessage = ({ data }) => onMessage(data);
     worker.onmessageerror = () => onEnd('a message could not be read');
     worker.onerror = (event) => {

@@ -41,15 +41,15 @@ export async function serveFolder(folder: string, base = '/'): Promise<Site> {
   };
 }
 
-/** Bundles a script, and puts a page that runs it, and the named files of onnxruntime-web, beside it. */
+/** Bundles a script and the worker, and puts a page that runs it, and the named files of onnxruntime-web, beside them. */
 export async function bundlePage(
   directory: string,
   entry: string,
   runtimes = ['ort-wasm-simd-threaded.wasm'],
 ): Promise<void> {
   await build({
-    entryPoints: [join(root, entry)],
-    outfile: join(directory, 'page.js'),
+    entryPoints: { page: join(root, entry), 'ddim-wasm-worker': join(root, 'dist/esm/workers/ddim-wasm-worker.js') },
+    outdir: directory,
     bundle: true,
     format: 'esm',
     platform: 'browser',
