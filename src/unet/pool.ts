@@ -54,6 +54,8 @@ export class WorkerPool implements Runner {
 
   private constructor(threads: readonly Thread[], { inputs, outputs }: Opening) {
     this.#threads = threads;
+    // Without one of them no batch is whole.
+    for (const thread of threads) thread.onEnd = (error) => void endAll(threads, error);
     this.inputs = inputs;
     this.outputs = outputs;
   }

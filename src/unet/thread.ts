@@ -43,7 +43,10 @@ export class Thread {
   #open: { resolve: (value: unknown) => void; reject: (error: Error) => void } | undefined;
   #last: Promise<unknown>;
   #ended: Error | undefined;
+  #gone: Promise<void> | undefined;
   #load = 0;
+  /** Told when it ends by itself. */
+  onEnd: (error: Error) => void = () => {};
 
   private constructor() {
     this.#last = this.#answer();
@@ -52,6 +55,7 @@ export class Thread {
       onEnd: (reason) => {
         const error = new Error(`workers: one ended by itself (${reason}); load the model again, with fewer workers`);
         void this.end(error);
+        this.onEnd(error);
       },
     });
   }
@@ -95,10 +99,12 @@ export class Thread {
 
   /** Ends the worker: what waits for it, and what is asked later, gets the error. */
   async end(error: Error): Promise<void> {
-    if (this.#ended) return;
-    this.#ended = error;
-    this.#open?.reject(error);
-    await this.#port?.terminate();
+    if (!this.#ended) {
+      this.#ended = error;
+      this.#open?.reject(error);
+      this.#gone = this.#port.terminate();
+    }
+    await this.#gone;
   }
 
   #answer(): Promise<unknown> {
