@@ -23,13 +23,18 @@ export interface Site {
   close(): void;
 }
 
-/** Serves a folder of static files below a path, with no headers but the type. */
-export async function serveFolder(folder: string, base = '/'): Promise<Site> {
+/** Serves a folder of static files below a path, with no headers but the type unless some are given. */
+export async function serveFolder(
+  folder: string,
+  base = '/',
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Site> {
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
     const path = join(folder, pathname.slice(base.length) || 'index.html');
     const bytes = pathname.startsWith(base) ? await readFile(path).catch(() => undefined) : undefined;
-    response.writeHead(bytes ? 200 : 404, { 'content-type': TYPES[extname(path)] ?? 'text/plain' }).end(bytes);
+    const type = { 'content-type': TYPES[extname(path)] ?? 'text/plain' };
+    response.writeHead(bytes ? 200 : 404, { ...headers, ...type }).end(bytes);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

@@ -1,0 +1,161 @@
+// Workers in Chromium: a page draws in one by default and never stands still, the bits are those of Node, and nothing is
+// left of what was cancelled.
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DDIMPipeline, Generator, type PretrainedOptions } from 'ddim-wasm';
+import type { Browser, Page } from 'playwright-core';
+import { fixture, sha256, withDirectory } from '../support.ts';
+import { bundlePage, openChromium, serveFolder } from './site.ts';
+import type { Draw } from './workers-page.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const ISOLATION = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await openChromium('--disable-gpu');
+});
+afterAll(() => browser?.close());
+
+interface Drawn {
+  workers: number;
+  hash: string;
+  longest: number;
+  warnings: string[];
+  isolated: boolean;
+  times: { loading: number; drawing: number };
+  error?: string;
+}
+const call = <T>(page: Page, name: string, ...args: unknown[]): Promise<T> =>
+  page.evaluate(`${name}(...${JSON.stringify(args)})`) as Promise<T>;
+const draw = (page: Page, model: string | null, options: PretrainedOptions, how: Draw): Promise<Drawn> =>
+  call(page, 'draw', model, options, how);
+
+interface Setting {
+  headers?: Record<string, string>;
+  /** What is done to the folder before it is served. */
+  prepare?: (directory: string) => Promise<void>;
+}
+
+/** A page in a fresh profile, with the embedded model and the fixture 'gray' on its server. */
+const withPage = (setting: Setting, body: (page: Page) => Promise<void>) =>
+  withDirectory(async (directory) => {
+    await bundlePage(directory, 'test/browser/workers-page.ts');
+    await cp(join(root, 'models/fashion-mnist'), join(directory, 'models/fashion-mnist'), { recursive: true });
+    await cp(fixture('pipelines/gray'), join(directory, 'gray'), { recursive: true });
+    await setting.prepare?.(directory);
+    const site = await serveFolder(directory, '/', setting.headers);
+    const context = await browser.newContext();
+    try {
+      const page = await context.newPage();
+      page.on('pageerror', (error) => process.stderr.write(`${error.message}\n`));
+      await page.goto(site.url);
+      await page.waitForFunction('typeof draw === "function"');
+      await body(page);
+    } finally {
+      await context.close();
+      site.close();
+    }
+  });
+
+/** That so many workers are alive: the browser tells of an end a little later. */
+async function expectWorkers(page: Page, count: number): Promise<void> {
+  for (let i = 0; i < 100 && page.workers().length !== count; i++) await page.waitForTimeout(50);
+  expect(page.workers().length).toBe(count);
+}
+
+/** The hash that Node gives, without workers. */
+async function inNode(model: string | undefined, { seed, ...options }: Draw): Promise<string> {
+  await using pipe = await DDIMPipeline.fromPretrained(model);
+  pipe.setProgressBarConfig({ disable: true });
+  const { images } = await pipe.generate({ ...options, generator: new Generator(seed) });
+  return sha256(Buffer.concat(images.map(({ data }) => data)));
+}
+
+const grayInNode = (how: Draw) => inNode(fixture('pipelines/gray'), how);
+const HOW: Draw = { seed: 7, batchSize: 3, eta: 1, numInferenceSteps: 4 };
+
+test('the embedded model, in a worker by default: the bits of Node, and no task of the page is over 50 ms', async () => {
+  const how = { seed: 3, batchSize: 2, numInferenceSteps: 4 };
+  const hash = await inNode(undefined, how);
+  await withPage({}, async (page) => {
+    // Another process may take the core for a while: what is the page's own doing would be there every time.
+    const longest: number[] = [];
+    for (let i = 0; i < 5 && !(Math.min(...longest) <= 50); i++) {
+      const drawn = await draw(page, null, {}, how);
+      expect(drawn).toMatchObject({ workers: 1, hash, warnings: [], isolated: false });
+      longest.push(drawn.longest);
+    }
+    expect(Math.min(...longest)).toBeLessThanOrEqual(50);
+    // The measure measures: without a worker a pass is one task.
+    const alone = await draw(page, null, { workers: 0 }, how);
+    expect(alone).toMatchObject({ workers: 0, hash });
+    expect(alone.longest).toBeGreaterThan(50);
+    await expectWorkers(page, 0);
+  });
+});
+
+test.each([
+  ['without', {}, false],
+  ['with', ISOLATION, true],
+])('two and three workers %s cross-origin isolation', async (_, headers, isolated) => {
+  const hash = await grayInNode(HOW);
+  await withPage({ headers }, async (page) => {
+    for (const workers of [2, 3]) {
+      const drawn = await draw(page, 'gray', { workers }, HOW);
+      expect(drawn).toMatchObject({ workers, hash, warnings: [], isolated });
+    }
+    await expectWorkers(page, 0);
+  });
+});
+
+/** Memory of the pages of the browser, in bytes. */
+async function residentBytes(): Promise<number> {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+  await session.detach();
+  const pages = processInfo.filter(({ type }) => type === 'renderer');
+  const sizes = pages.map(async ({ id }) => Number((await readFile(`/proc/${id}/statm`, 'utf8')).split(' ')[1]) * 4096);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
+test('200 times cancelled at random moments: no worker more, no memory more, and the next picture is right', async () => {
+  const hash = await grayInNode(HOW);
+  await withPage({}, async (page) => {
+    await call(page, 'open', 'gray', 2);
+    await expectWorkers(page, 2);
+    let cancelled = await call<number>(page, 'cancel', 0, 50, 12);
+    const before = await residentBytes();
+    cancelled += await call<number>(page, 'cancel', 1, 150, 12);
+    expect(cancelled).toBeGreaterThan(150);
+    await expectWorkers(page, 2);
+    expect((await residentBytes()) - before).toBeLessThan(64 * 2 ** 20);
+    expect(await call(page, 'again', HOW)).toBe(hash);
+    await call(page, 'close');
+    await expectWorkers(page, 0);
+  });
+});
+
+const POLICY = `<meta http-equiv="content-security-policy" content="worker-src 'none'">`;
+const broken: [string, (directory: string) => Promise<void>][] = [
+  ['its file is missing', (directory) => rm(join(directory, 'ddim-wasm-worker.js'))],
+  [
+    'the policy of the page forbids it',
+    (directory) =>
+      writeFile(join(directory, 'index.html'), `<!doctype html>${POLICY}<script type="module" src="page.js"></script>`),
+  ],
+];
+test.each(broken)('a worker that cannot be started, since %s', async (_, prepare) => {
+  const hash = await grayInNode(HOW);
+  await withPage({ prepare }, async (page) => {
+    const first = await draw(page, 'gray', {}, HOW);
+    expect(first).toMatchObject({ workers: 0, hash });
+    expect(first.warnings).toEqual([expect.stringMatching(/^workers: could not be started .*ddim-wasm-worker\.js/)]);
+    const second = await draw(page, 'gray', {}, HOW);
+    expect(second).toMatchObject({ workers: 0, hash, warnings: [] });
+    const asked = await draw(page, 'gray', { workers: 1 }, HOW);
+    expect(asked.error).toMatch(/^workers: could not be started .*ddim-wasm-worker\.js.*workers: 0/);
+    await expectWorkers(page, 0);
+  });
+});
