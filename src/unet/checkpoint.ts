@@ -11,8 +11,14 @@ import type { Weights } from './weights/weights.js';
 const read = ({ folder, variant }: ModelSource): Promise<Weights> =>
   readWeights(folder, variant === undefined ? {} : { variant });
 
-/** @throws {RangeError} a configuration that is not supported. @throws {Error} weights that are missing or do not fit. */
-export async function readCheckpoint(source: ModelSource, maxExtraBytes: number | null): Promise<Model> {
+/** A checkpoint: the configuration, checked, and the weights. */
+export interface CheckpointMaterial extends Weights {
+  readonly label: string;
+  readonly architecture: UNetArchitecture;
+}
+
+/** @throws {RangeError} a configuration that is not supported. @throws {Error} weights that are missing or broken. */
+export async function readCheckpoint(source: ModelSource): Promise<CheckpointMaterial> {
   const { folder, json } = source;
   let architecture: UNetArchitecture;
   try {
@@ -20,20 +26,22 @@ export async function readCheckpoint(source: ModelSource, maxExtraBytes: number 
   } catch (cause) {
     throw new RangeError(`${folder.label('config.json')}: ${(cause as Error).message}`, { cause });
   }
-  const weights = await read(source);
-  const built = buildGraph(architecture, weights, folder.name, maxExtraBytes);
+  return { label: folder.name, architecture, ...(await read(source)) };
+}
+
+/** @throws {Error} weights that are missing or do not fit. */
+export function buildCheckpoint(material: CheckpointMaterial, maxExtraBytes: number | null): Model {
+  const { label, architecture, files } = material;
+  const built = buildGraph(architecture, material, label, maxExtraBytes);
   const { graph, parameters, unused, convolutions, plan } = built;
-  if (unused.length > 0) {
-    const shown = unused.slice(0, 4).join(', ');
-    console.warn(`${folder.name}: ${unused.length} tensors have no place in a UNet2DModel and are not used: ${shown}`);
-  }
   return {
-    label: folder.name,
+    label,
     graph: graph.encode(),
-    externalData: weights.files,
+    externalData: files,
     parameters,
+    unused,
     plan: { convolutions, tilings: namesOf(plan), extraBytes: plan.extraBytes },
-    embed: () => embed(built, weights),
+    embed: () => embed(built, material),
   };
 }
 

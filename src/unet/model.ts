@@ -1,6 +1,7 @@
 import type { Json } from '../config/json.js';
 import { join, MODEL_ADVICE, parseJson, writeFile } from '../hub/files.js';
 import type { Folder } from '../hub/folder.js';
+import type { CheckpointMaterial } from './checkpoint.js';
 import { readOnnxFile } from './onnx-file.js';
 
 /** How the 3 x 3 convolutions of stride 1 of a model are done. */
@@ -13,6 +14,18 @@ export interface ConvolutionPlan {
   readonly extraBytes: number;
 }
 
+/** A model.onnx, used as it is, and the files that its weights lie in. */
+export interface ExportedMaterial {
+  readonly label: string;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  readonly graph: Uint8Array;
+  readonly parameters: number;
+  readonly path: string | undefined;
+}
+
+/** What a model is made from: read, and plain, so that a worker can build the graph as well. */
+export type Material = ExportedMaterial | CheckpointMaterial;
+
 /** A model in memory, ready for a session: an ONNX graph, and the files that its weights lie in. */
 export interface Model {
   /** How messages name it. */
@@ -22,6 +35,8 @@ export interface Model {
   readonly externalData: ReadonlyMap<string, Uint8Array>;
   /** Number of weights. */
   readonly parameters: number;
+  /** Tensors of the checkpoint that have no place in it. */
+  readonly unused?: readonly string[];
   /** How its convolutions are done; undefined for a graph that was not built here. */
   readonly plan?: ConvolutionPlan;
   /** The graph's file, for a runtime that finds external data beside it; undefined for one that was built here. */
@@ -58,36 +73,45 @@ const isExported = async ({ folder, variant }: ModelSource): Promise<boolean> =>
   variant === undefined && (await folder.has(ONNX));
 
 /**
- * Reads a model: model.onnx where there is one, else a checkpoint, for which the graph is built.
- * @param maxExtraBytes of weights that faster convolutions may add; null: direct convolutions only.
+ * Reads what a model is made from: model.onnx where there is one, else a checkpoint.
  * @throws {Error} a missing or broken file, by name. @throws {RangeError} a configuration that is not supported.
  */
-export async function readModel(source: ModelSource, maxExtraBytes: number | null = null): Promise<Model> {
-  if (await isExported(source)) return readExported(source.folder);
-  return (await checkpoint()).readCheckpoint(source, maxExtraBytes);
+export async function readMaterial(source: ModelSource): Promise<Material> {
+  return (await isExported(source)) ? readExported(source.folder) : (await checkpoint()).readCheckpoint(source);
 }
 
-async function readExported(folder: Folder): Promise<Model> {
+/**
+ * Makes the model of it, for which a checkpoint's graph is built.
+ * @param maxExtraBytes of weights that faster convolutions may add; null: direct convolutions only.
+ * @throws {Error} weights that are missing or do not fit. @throws {RangeError} a configuration that is not supported.
+ */
+export async function buildModel(material: Material, maxExtraBytes: number | null = null): Promise<Model> {
+  if (!('graph' in material)) return (await checkpoint()).buildCheckpoint(material, maxExtraBytes);
+  const { files, ...rest } = material;
+  return { ...rest, externalData: files };
+}
+
+async function readExported(folder: Folder): Promise<ExportedMaterial> {
   const label = folder.label(ONNX);
   const graph = (await folder.find(ONNX)) ?? new Uint8Array(0);
   const { externalData: names, parameters } = readOnnxFile(label, graph);
   await folder.expect(names);
-  const externalData = new Map<string, Uint8Array>();
+  const files = new Map<string, Uint8Array>();
   for (const name of names) {
     const bytes = await folder.find(name);
     if (!bytes) throw new Error(`${folder.label(name)}: no such file; ${label} keeps its weights there`);
-    externalData.set(name, bytes);
+    files.set(name, bytes);
     await folder.locate(name);
   }
-  return { label, graph, externalData, parameters, path: await folder.locate(ONNX) };
+  return { label, graph, files, parameters, path: await folder.locate(ONNX) };
 }
 
-/** Writes the model's files, so that `readModel` of that directory gives the same model, in diffusers' layout. */
+/** Writes the model's files, so that `readMaterial` of that directory gives the same model, in diffusers' layout. */
 export async function saveModel(source: ModelSource, directory: string): Promise<void> {
   if (await isExported(source)) {
-    const { graph, externalData } = await readExported(source.folder);
+    const { graph, files } = await readExported(source.folder);
     await writeFile(join(directory, ONNX), graph);
-    for (const [name, bytes] of externalData) await writeFile(join(directory, name), bytes);
+    for (const [name, bytes] of files) await writeFile(join(directory, name), bytes);
   } else {
     await writeFile(join(directory, SAFETENSORS), await (await checkpoint()).toSafetensors(source));
   }
@@ -96,7 +120,7 @@ export async function saveModel(source: ModelSource, directory: string): Promise
 
 /** Writes config.json and the model as one model.onnx, weights within (one that was not built here is copied). */
 export async function convertModel(source: ModelSource, directory: string): Promise<void> {
-  const { embed: whole } = await readModel(source);
+  const { embed: whole } = await buildModel(await readMaterial(source));
   if (!whole) return saveModel(source, directory);
   await writeFile(join(directory, ONNX), whole());
   await writeFile(join(directory, 'config.json'), source.config);

@@ -2,10 +2,9 @@ import { workers as available } from '#workers';
 import { checkInteger } from '../check.js';
 import type { Device } from './device.js';
 import { type Inputs, identify } from './inputs.js';
-import { type ConvolutionPlan, type ModelSource, readModel } from './model.js';
+import { type ModelSource, readMaterial } from './model.js';
+import { type OpenSession, openMaterial } from './open-material.js';
 import { startThreads, WorkerPool } from './pool.js';
-import type { Runner } from './runner.js';
-import { openSession } from './session.js';
 import type { Thread } from './thread.js';
 import { maxExtraBytes, type Winograd } from './winograd.js';
 
@@ -18,16 +17,10 @@ export interface RunOptions {
 }
 
 /** A model that is ready to run. */
-export interface OpenModel {
-  readonly runner: Runner;
+export interface OpenModel extends OpenSession {
   readonly inputs: Inputs;
   readonly device: Device;
   readonly workers: number;
-  readonly label: string;
-  readonly parameters: number;
-  /** Bytes of the graph and of the files that its weights lie in. */
-  readonly bytes: number;
-  readonly plan: ConvolutionPlan | undefined;
 }
 
 const MAX_WORKERS = 64;
@@ -59,19 +52,23 @@ async function threadsFor(workers: number | undefined): Promise<Thread[]> {
   }
 }
 
-/** Reads a model and opens it, in this thread or in workers. */
+/** Reads a model and opens it, in this thread or in workers, which build the graph too. */
 export async function openModel(source: ModelSource, options: RunOptions): Promise<OpenModel> {
   const { device, winograd } = options;
+  const cap = maxExtraBytes(winograd, device);
   const threads = device === 'wasm' ? await threadsFor(options.workers) : [];
   try {
-    const model = await readModel(source, maxExtraBytes(winograd, device));
-    const { label, parameters, plan } = model;
-    const bytes = [...model.externalData.values()].reduce((sum, { length }) => sum + length, model.graph.length);
-    const runner =
+    const material = await readMaterial(source);
+    const open =
       threads.length > 0
-        ? await WorkerPool.open(threads, model, !source.folder.lends)
-        : await openSession(model, device);
-    return { runner, inputs: identify(label, runner), device, workers: threads.length, label, parameters, bytes, plan };
+        ? await WorkerPool.open(threads, material, cap, !source.folder.lends)
+        : await openMaterial(material, device, cap);
+    const { label, unused } = open.about;
+    if (unused.length > 0) {
+      const shown = unused.slice(0, 4).join(', ');
+      console.warn(`${label}: ${unused.length} tensors have no place in a UNet2DModel and are not used: ${shown}`);
+    }
+    return { ...open, inputs: identify(label, open.runner), device, workers: threads.length };
   } catch (error) {
     for (const thread of threads) await thread.end(error as Error);
     throw error;

@@ -1,6 +1,8 @@
+import type { Material } from './model.js';
+import type { About, OpenSession } from './open-material.js';
 import type { InputInfo, Pass, Runner, Value } from './runner.js';
 import { join, split } from './split.js';
-import { type Opening, Thread, type WorkerModel } from './thread.js';
+import { Thread } from './thread.js';
 
 /** Starts workers: all, or none. @throws {Error} one could not be started. */
 export async function startThreads(count: number): Promise<Thread[]> {
@@ -31,19 +33,20 @@ function shared(bytes: Uint8Array): Uint8Array {
 const canShare = (): boolean => typeof SharedArrayBuffer === 'function' && globalThis.crossOriginIsolated !== false;
 
 /**
- * The messages that take a model to workers. One gets the bytes themselves; several share a copy where the platform lets
- * them, else each gets its own.
+ * What a model is made from, ready for the post. One worker gets the bytes themselves; several share a copy where the
+ * platform lets them, else each gets its own.
  */
-function pack({ label, graph, externalData }: WorkerModel, count: number, owned: boolean) {
-  const pass =
-    count > 1 ? (canShare() ? shared : (bytes: Uint8Array) => bytes) : (bytes: Uint8Array) => whole(bytes, owned);
-  const open: WorkerModel = {
-    label,
-    graph: pass(graph),
-    externalData: new Map([...externalData].map(([name, bytes]) => [name, pass(bytes)])),
+function pack(material: Material, count: number, owned: boolean): { material: Material; transfer: ArrayBuffer[] } {
+  const transfer = new Set<ArrayBuffer>();
+  const pass = (bytes: Uint8Array): Uint8Array => {
+    if (count > 1) return canShare() ? shared(bytes) : bytes;
+    const own = whole(bytes, owned);
+    transfer.add(own.buffer as ArrayBuffer);
+    return own;
   };
-  const buffers = [open.graph, ...open.externalData.values()].map(({ buffer }) => buffer as ArrayBuffer);
-  return { open, transfer: count > 1 ? [] : [...new Set(buffers)] };
+  const files = new Map([...material.files].map(([name, bytes]) => [name, pass(bytes)]));
+  const packed = 'graph' in material ? { ...material, files, graph: pass(material.graph) } : { ...material, files };
+  return { material: packed, transfer: [...transfer] };
 }
 
 /** A model in several workers, each with a session of its own. Images of a batch share no sum: the bits stay the same. */
@@ -52,7 +55,7 @@ export class WorkerPool implements Runner {
   readonly outputs: readonly string[];
   readonly #threads: readonly Thread[];
 
-  private constructor(threads: readonly Thread[], { inputs, outputs }: Opening) {
+  private constructor(threads: readonly Thread[], { inputs, outputs }: About) {
     this.#threads = threads;
     // Without one of them no batch is whole.
     for (const thread of threads) thread.onEnd = (error) => void endAll(threads, error);
@@ -62,13 +65,19 @@ export class WorkerPool implements Runner {
 
   /**
    * Opens a model in workers.
-   * @param owned whether its bytes may be handed over; they are gone then.
-   * @throws {Error} onnxruntime could not load it.
+   * @param owned whether the bytes of the files may be handed over; they are gone then.
+   * @throws what `openMaterial` throws there.
    */
-  static async open(threads: readonly Thread[], model: WorkerModel, owned: boolean): Promise<WorkerPool> {
-    const { open, transfer } = pack(model, threads.length, owned);
-    const openings = await Promise.all(threads.map((thread) => thread.ask<Opening>({ open }, transfer)));
-    return new WorkerPool(threads, openings[0] as Opening);
+  static async open(
+    threads: readonly Thread[],
+    files: Material,
+    maxExtraBytes: number | null,
+    owned: boolean,
+  ): Promise<OpenSession> {
+    const { material, transfer } = pack(files, threads.length, owned);
+    const request = { open: material, maxExtraBytes };
+    const [about] = await Promise.all(threads.map((thread) => thread.ask<About>(request, transfer)));
+    return { runner: new WorkerPool(threads, about as About), about: about as About };
   }
 
   async run(pass: Pass, signal?: AbortSignal): Promise<Value> {

@@ -1,25 +1,15 @@
 import { workers } from '#workers';
 import type { WorkerPort } from '../workers/types.js';
-import type { InputInfo, Pass } from './runner.js';
+import type { Material } from './model.js';
+import type { Pass } from './runner.js';
 
 /** What a worker is asked: to open a model, first and once, and to run it. */
-export type Request = { readonly open: WorkerModel } | { readonly run: Pass };
-
-/** A model's bytes, as they go to a worker. */
-export interface WorkerModel {
-  readonly label: string;
-  readonly graph: Uint8Array;
-  readonly externalData: ReadonlyMap<string, Uint8Array>;
-}
-
-/** What it answers to `open`. */
-export interface Opening {
-  readonly inputs: readonly InputInfo[];
-  readonly outputs: readonly string[];
-}
+export type Request = { readonly open: Material; readonly maxExtraBytes: number | null } | { readonly run: Pass };
 
 /** How it answers; the first answer, to no question, says that it is ready. */
-export type Answer = { readonly value: unknown } | { readonly error: string };
+export type Answer =
+  | { readonly value: unknown }
+  | { readonly error: { readonly name: string; readonly message: string } };
 
 /** Rejects when the signal aborts, whatever becomes of the promise. */
 async function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
@@ -34,6 +24,12 @@ async function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
   } finally {
     signal.removeEventListener('abort', stop);
   }
+}
+
+const ERRORS = { TypeError, RangeError };
+
+function toError({ name, message }: { name: string; message: string }): Error {
+  return new (ERRORS[name as keyof typeof ERRORS] ?? Error)(message);
 }
 
 /** One worker, asked one thing at a time. */
@@ -114,7 +110,7 @@ export class Thread {
   }
 
   #settle(answer: Answer): void {
-    if ('error' in answer) this.#open?.reject(new Error(answer.error));
+    if ('error' in answer) this.#open?.reject(toError(answer.error));
     else this.#open?.resolve(answer.value);
     this.#open = undefined;
   }

@@ -7,7 +7,7 @@ import { checkTensor, type Tensor } from '../tensor.js';
 import { type ClassLabels, checkClassLabels } from './class-labels.js';
 import { availableDevice, checkAvailable, DEVICES, type Device } from './device.js';
 import { toFloats, toValue } from './inputs.js';
-import { type ConvolutionPlan, type ModelSource, readModel, readSource, saveModel } from './model.js';
+import { buildModel, type ConvolutionPlan, type ModelSource, readMaterial, readSource, saveModel } from './model.js';
 import { checkWorkers, type OpenModel, openModel, type RunOptions } from './open.js';
 import { checkWinograd, type Winograd } from './winograd.js';
 
@@ -72,8 +72,8 @@ export class UNet2DModel {
   private constructor(source: ModelSource, config: UNetConfig, options: RunOptions, model: OpenModel) {
     if (!source) throw new TypeError('UNet2DModel: load one with UNet2DModel.fromPretrained');
     this.config = config;
-    this.numParameters = model.parameters;
-    this.numBytes = model.bytes;
+    this.numParameters = model.about.parameters;
+    this.numBytes = model.about.bytes;
     this.#source = source;
     this.#options = options;
     this.#model = model;
@@ -126,7 +126,7 @@ export class UNet2DModel {
 
   /** How its convolutions are done; undefined for a model.onnx, which is run as it is. */
   get plan(): ConvolutionPlan | undefined {
-    return this.#model.plan;
+    return this.#model.about.plan;
   }
 
   /** Where the model runs. */
@@ -158,7 +158,7 @@ export class UNet2DModel {
     checkSignal('signal', signal)?.throwIfAborted();
     const batch = sample.shape[0] as number;
     const labels = checkClassLabels(this.config, classLabels, batch);
-    const { runner, label, inputs } = this.#open();
+    const { runner, about, inputs } = this.#open();
     const { sample: sampleInput, timestep: timeInput, labels: labelInput, output } = inputs;
     // The timestep is a scalar, one for all, or one for each image.
     const [count] = timeInput.shape;
@@ -179,7 +179,7 @@ export class UNet2DModel {
     } catch (cause) {
       signal?.throwIfAborted();
       const reason = String((cause as Error)?.message ?? cause).replace(/\s+/g, ' ');
-      throw new Error(`${label}: failed on a sample of [${sample.shape.join(', ')}] (${reason})`, { cause });
+      throw new Error(`${about.label}: failed on a sample of [${sample.shape.join(', ')}] (${reason})`, { cause });
     }
   }
 
@@ -216,10 +216,12 @@ export class UNet2DModel {
    * @example await writeFile('model.onnx', await unet.toOnnx());
    */
   async toOnnx(): Promise<Uint8Array> {
-    const { embed, graph, externalData } = await readModel(this.#source);
+    const { embed, graph, externalData } = await buildModel(await readMaterial(this.#source));
     if (embed) return embed();
     if (externalData.size === 0) return graph;
-    throw new RangeError(`${this.#model.label}: keeps its weights in other files already; copy it with savePretrained`);
+    throw new RangeError(
+      `${this.#model.about.label}: keeps its weights in other files already; copy it with savePretrained`,
+    );
   }
 
   /** Frees the session, or ends the workers; passes that they are at reject. Calling it again does nothing. */

@@ -11,7 +11,8 @@ export function serve(
       const { value, transfer } = await work();
       post({ value }, transfer);
     } catch (error) {
-      post({ error: error instanceof Error ? error.message : String(error) }, []);
+      const { name = '', message = String(error) } = error as Partial<Error>;
+      post({ error: { name, message } }, []);
     }
   };
   listen((message) => void reply(() => answer(message)));

@@ -1,0 +1,35 @@
+import type { Device } from './device.js';
+import { buildModel, type ConvolutionPlan, type Material } from './model.js';
+import type { InputInfo, Runner } from './runner.js';
+import { openSession } from './session.js';
+
+/** What is known of a model once it is open: plain, as a worker tells it. */
+export interface About {
+  readonly inputs: readonly InputInfo[];
+  readonly outputs: readonly string[];
+  readonly label: string;
+  readonly parameters: number;
+  /** Bytes of the graph and of the files that its weights lie in. */
+  readonly bytes: number;
+  readonly plan: ConvolutionPlan | undefined;
+  readonly unused: readonly string[];
+}
+
+export interface OpenSession {
+  readonly runner: Runner;
+  readonly about: About;
+}
+
+/** Builds a model's graph and opens it in this thread. */
+export async function openMaterial(
+  material: Material,
+  device: Device,
+  maxExtraBytes: number | null,
+): Promise<OpenSession> {
+  const model = await buildModel(material, maxExtraBytes);
+  const { label, parameters, plan, unused = [] } = model;
+  const bytes = [...model.externalData.values()].reduce((sum, { length }) => sum + length, model.graph.length);
+  const runner = await openSession(model, device);
+  const { inputs, outputs } = runner;
+  return { runner, about: { inputs, outputs, label, parameters, bytes, plan, unused } };
+}
