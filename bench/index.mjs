@@ -13,9 +13,9 @@ const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 30);
 /** A generation or a forward pass takes up to seconds, a timing of the others 10 ms. */
 const RUNS = Math.max(1, Math.round(ROUNDS / 10));
 /** Subjects of that kind; torch does not time itself in them. */
-const LONG = ['pipeline', 'unet'];
+const LONG = ['pipeline', 'unet', 'workers'];
 /** UNETS is a folder of models that export_unets.py wrote; forward passes are measured where there is one. */
-const SUBJECTS = ['noise', 'step', 'pipeline', ...(process.env.UNETS ? ['unet'] : [])];
+const SUBJECTS = ['noise', 'step', 'pipeline', 'workers', ...(process.env.UNETS ? ['unet'] : [])];
 
 /** One subject's groups, each with its rounds from every process. */
 function collect(name) {
@@ -85,6 +85,7 @@ function targets(groups) {
     if (group.reference === 'torch.onnx.export') {
       limit('ddim-wasm', { 'cifar10-32': 2, 'celebahq-256': 2.2 }[group.title.split(', ')[1]] ?? 1, '>=');
     }
+    if (group.reference === '1 worker') limit('2 workers', 0.6, '<=');
     if (group.relation === 'share') limit('of it the pipeline', 0.01, '<=');
   }
   rows.push(
@@ -115,7 +116,7 @@ async function report() {
     ...(process.env.MODEL ? ['- generations with a model other than the embedded one (MODEL)'] : []),
     ...(torch ? [] : ['- without torch, which was not found: set PYTHON to a Python that has it']),
     ...(torch && !torch.versions.diffusers ? ['- without diffusers, which was not found: no step of torch'] : []),
-    `- ${PROCESSES} processes of ${ROUNDS} rounds each (${RUNS} generations), all on one thread, ${CLOCK} time, contestants in turns ` +
+    `- ${PROCESSES} processes of ${ROUNDS} rounds each (${RUNS} generations), all on one thread but the workers, ${CLOCK} time, contestants in turns ` +
       `within a round; ${Math.round((Date.now() - started) / 1000)} s in all`,
     '',
     'Times are medians over all rounds, ratios medians of the ratios within a round; the last column is the range of the',
