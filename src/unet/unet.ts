@@ -67,6 +67,7 @@ export class UNet2DModel {
   readonly #source: ModelSource;
   readonly #options: RunOptions;
   #model: OpenModel;
+  readonly #running = new Set<Promise<unknown>>();
   #disposed = false;
 
   private constructor(source: ModelSource, config: UNetConfig, options: RunOptions, model: OpenModel) {
@@ -173,13 +174,17 @@ export class UNet2DModel {
     }
     // A batch of a fixed size cannot be split.
     const images = typeof sampleInput.shape[0] === 'number' ? 1 : batch;
+    const pass = runner.run({ feeds, output, images }, signal);
+    this.#running.add(pass);
     try {
-      const { type, data, dims } = await runner.run({ feeds, output, images }, signal);
+      const { type, data, dims } = await pass;
       return { sample: { data: toFloats(type, data), shape: dims } };
     } catch (cause) {
       signal?.throwIfAborted();
       const reason = String((cause as Error)?.message ?? cause).replace(/\s+/g, ' ');
       throw new Error(`${about.label}: failed on a sample of [${sample.shape.join(', ')}] (${reason})`, { cause });
+    } finally {
+      this.#running.delete(pass);
     }
   }
 
@@ -195,6 +200,7 @@ export class UNet2DModel {
     await checkAvailable(device);
     const model = await openModel(this.#source, { ...this.#options, device });
     this.#model = model;
+    await Promise.allSettled(this.#running);
     await old.runner.release();
     return this;
   }

@@ -1,7 +1,7 @@
 /** @jest-environment ./test/native/environment.mjs */
 // The native device, through the optional peer onnxruntime-node. Without it these tests are skipped, but never in CI.
 import { existsSync } from 'node:fs';
-import { DDIMPipeline, Generator } from 'ddim-wasm';
+import { DDIMPipeline, Generator, type UNet2DModel } from 'ddim-wasm';
 
 const installed = existsSync(new URL('../../node_modules/onnxruntime-node', import.meta.url));
 const run = installed || process.env.CI ? test : test.skip;
@@ -24,14 +24,25 @@ run.each(models)("the fixture '%s' gives the same picture on cpu as on wasm, wit
   expect(worst).toBeLessThanOrEqual(name === 'half' ? 4e-3 : 1e-4);
 });
 
-run('a pipeline moves from wasm to cpu and back, and draws the same pixels again', async () => {
-  const directory = new URL('../fixtures/pipelines/dummy', import.meta.url).pathname;
-  await using pipe = await DDIMPipeline.fromPretrained(directory);
-  pipe.setProgressBarConfig({ disable: true });
-  const draw = async () => (await pipe.generate({ generator: new Generator(1), numInferenceSteps: 2 })).images[0]?.data;
-  const before = await draw();
-  await pipe.to('cpu');
-  await draw();
-  await pipe.to('wasm');
-  expect(await draw()).toEqual(before);
-});
+run.each([0, 2])(
+  'a pipeline moves from wasm to cpu and back, and draws the same again: %i workers',
+  async (workers) => {
+    const directory = new URL('../fixtures/pipelines/dummy', import.meta.url).pathname;
+    await using pipe = await DDIMPipeline.fromPretrained(directory, { workers });
+    pipe.setProgressBarConfig({ disable: true });
+    const draw = async () =>
+      (await pipe.generate({ generator: new Generator(1), numInferenceSteps: 2 })).images[0]?.data;
+    const before = await draw();
+    const unet = pipe.unet as UNet2DModel;
+    expect(unet.workers).toBe(workers);
+    // A pass that is under way when the model moves is finished.
+    const running = draw();
+    await pipe.to('cpu');
+    await running;
+    expect(unet.workers).toBe(0);
+    await draw();
+    await pipe.to('wasm');
+    expect(unet.workers).toBe(workers);
+    expect(await draw()).toEqual(before);
+  },
+);

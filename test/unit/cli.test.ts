@@ -57,11 +57,12 @@ test('generate --seed --batch draws one batch from one generator', () =>
     }
   }));
 
-test('generate --seeds --grid --scale: one picture for each seed, in one file, whatever the batch', () =>
+test('generate --seeds --grid --scale: one picture for each seed, in one file, whatever the batch and the workers', () =>
   withDirectory(async (directory) => {
     const args = ['--seeds', '0-4', '--grid', '--scale', '2'];
     expect(await run(directory, 'generate', ...model, ...args)).toEqual(quiet);
     expect(await run(directory, 'generate', ...model, ...args, '--batch', '2', '--out', 'two.png')).toEqual(quiet);
+    expect(await run(directory, 'generate', ...model, ...args, '--workers', '2', '--out', 'many.png')).toEqual(quiet);
     const images = await draw(
       [0, 1, 2, 3, 4].map((seed) => new Generator(seed)),
       5,
@@ -69,6 +70,7 @@ test('generate --seeds --grid --scale: one picture for each seed, in one file, w
     const expected = sha256(makeImageGrid(images, 2, 3).enlarge(2).toPNG());
     expect(sha256(await readFile(`${directory}/grid.png`))).toBe(expected);
     expect(sha256(await readFile(`${directory}/two.png`))).toBe(expected);
+    expect(sha256(await readFile(`${directory}/many.png`))).toBe(expected);
   }));
 
 test('generate without a seed names the file by the seed it took, which draws the same again', () =>
@@ -114,6 +116,9 @@ test.each([
   [['generate', '--seeds', '1'], /--seeds: expected a range such as 0-15, got '1'/],
   [['generate', '--seed', '1', '--seeds', '1-2'], /expected only one of --seed and --seeds/],
   [['generate', '--device', 'gpu'], /device: expected 'wasm'.*got "gpu"/],
+  [['generate', '--workers', 'x'], /--workers: expected a number, got 'x'/],
+  [['generate', '--workers', '65'], /workers: expected an integer in 0\.\.64, got 65/],
+  [['generate', '--workers', '2', '--device', 'cpu'], /workers: expected 0 on the device 'cpu'.*, got 2/],
   [['generate', '--model', '/no/such/model'], /\/no\/such\/model\/model_index\.json: no such file/],
   [
     ['generate', '--grid', '--out', 'picture.jpg'],
