@@ -58,11 +58,11 @@ export async function openModel(source: ModelSource, options: RunOptions): Promi
   const cap = maxExtraBytes(winograd, device);
   const threads = device === 'wasm' ? await threadsFor(options.workers) : [];
   try {
-    const material = await readMaterial(source);
+    const read = () => readMaterial(source);
     const open =
       threads.length > 0
-        ? await WorkerPool.open(threads, material, cap, !source.folder.lends)
-        : await openMaterial(material, device, cap);
+        ? await WorkerPool.open(threads, read, cap, !source.folder.lends)
+        : await openMaterial(await read(), device, cap);
     const { label, unused } = open.about;
     if (unused.length > 0) {
       const shown = unused.slice(0, 4).join(', ');

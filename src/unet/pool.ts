@@ -65,16 +65,17 @@ export class WorkerPool implements Runner {
 
   /**
    * Opens a model in workers.
+   * @param read reads it: nobody keeps what it gives while the workers build.
    * @param owned whether the bytes of the files may be handed over; they are gone then.
    * @throws what `openMaterial` throws there.
    */
   static async open(
     threads: readonly Thread[],
-    files: Material,
+    read: () => Promise<Material>,
     maxExtraBytes: number | null,
     owned: boolean,
   ): Promise<OpenSession> {
-    const { material, transfer } = pack(files, threads.length, owned);
+    const { material, transfer } = await read().then((files) => pack(files, threads.length, owned));
     const request = { open: material, maxExtraBytes };
     const [about] = await Promise.all(threads.map((thread) => thread.ask<About>(request, transfer)));
     return { runner: new WorkerPool(threads, about as About), about: about as About };

@@ -40,6 +40,7 @@ export class Thread {
   #last: Promise<unknown>;
   #ended: Error | undefined;
   #gone: Promise<void> | undefined;
+  #ready = false;
   #load = 0;
   /** Told when it ends by itself. */
   onEnd: (error: Error) => void = () => {};
@@ -49,7 +50,9 @@ export class Thread {
     this.#port = workers.start({
       onMessage: (message) => this.#settle(message as Answer),
       onEnd: (reason) => {
-        const error = new Error(`workers: one ended by itself (${reason}); load the model again, with fewer workers`);
+        const error = new Error(
+          this.#ready ? `workers: one ended by itself (${reason}); load the model again` : reason,
+        );
         void this.end(error);
         this.onEnd(error);
       },
@@ -65,6 +68,7 @@ export class Thread {
       await thread.end(error as Error);
       throw error;
     }
+    thread.#ready = true;
     thread.#port.hold(false);
     return thread;
   }
@@ -87,7 +91,7 @@ export class Thread {
       return this.#answer();
     });
     const done = () => {
-      if (--this.#load === 0) this.#port.hold(false);
+      if (--this.#load === 0 && !this.#ended) this.#port.hold(false);
     };
     this.#last = answer.then(done, done);
     return (signal ? unless(signal, answer) : answer) as Promise<T>;
@@ -98,6 +102,8 @@ export class Thread {
     if (!this.#ended) {
       this.#ended = error;
       this.#open?.reject(error);
+      // The end is waited for.
+      this.#port.hold(true);
       this.#gone = this.#port.terminate();
     }
     await this.#gone;

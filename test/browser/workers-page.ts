@@ -18,34 +18,20 @@ async function hash(pipe: DDIMPipeline, { seed, ...options }: Draw): Promise<str
 
 const load = (model: string | null, options: PretrainedOptions) =>
   DDIMPipeline.fromPretrained(model === null ? undefined : new URL(model, location.href).href, options);
-const workersOf = (pipe: DDIMPipeline) => (pipe.unet as UNet2DModel).workers;
 
-/** Loads a model and draws, watching how long the page stands still: the longest task of its thread, in ms. */
+/** Loads a model, draws and disposes of it. */
 async function draw(model: string | null, options: PretrainedOptions, how: Draw) {
   const warnings: string[] = [];
   const { warn } = console;
   console.warn = (message: string) => warnings.push(message);
-  const tasks: number[] = [];
-  const observer = new PerformanceObserver((list) => {
-    for (const { duration } of list.getEntries()) tasks.push(duration);
-  });
-  observer.observe({ type: 'longtask' });
-  const start = performance.now();
   try {
     const pipe = await load(model, options);
-    const loaded = performance.now();
     const digest = await hash(pipe, how);
-    const drawn = performance.now();
-    const workers = workersOf(pipe);
     await pipe.dispose();
-    // A task is told of after it has ended.
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const times = { loading: loaded - start, drawing: drawn - loaded };
-    return { workers, hash: digest, longest: Math.max(0, ...tasks), warnings, isolated: crossOriginIsolated, times };
+    return { workers: (pipe.unet as UNet2DModel).workers, hash: digest, warnings, isolated: crossOriginIsolated };
   } catch (error) {
     return { error: (error as Error).message, warnings };
   } finally {
-    observer.disconnect();
     console.warn = warn;
   }
 }

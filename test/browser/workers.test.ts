@@ -21,10 +21,8 @@ afterAll(() => browser?.close());
 interface Drawn {
   workers: number;
   hash: string;
-  longest: number;
   warnings: string[];
   isolated: boolean;
-  times: { loading: number; drawing: number };
   error?: string;
 }
 const call = <T>(page: Page, name: string, ...args: unknown[]): Promise<T> =>

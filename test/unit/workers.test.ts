@@ -239,14 +239,18 @@ describe('the end', () => {
     },
   );
 
-  test('a process ends after a cancelled generation, and after dispose', () => {
+  test('a process waits for dispose, when idle and when a cancelled pass still runs, and ends', () => {
     const printed = program(`
       const controller = new AbortController();
       const running = draw(controller.signal).catch(({ name }) => console.log(name));
       setImmediate(() => controller.abort());
       await running;
       await pipe.dispose();
+      console.log('end');
+      const idle = await DDIMPipeline.fromPretrained(undefined, { workers: 1 });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await idle.dispose();
       console.log('end');`);
-    expect(printed).toBe('AbortError\nend');
+    expect(printed).toBe('AbortError\nend\nend');
   });
 });
