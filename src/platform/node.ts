@@ -4,10 +4,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { OnnxRuntime, Platform, ProgressBarConfig, Tick } from './types.js';
 
-declare const __dirname: string | undefined;
+declare const __dirname: string;
 
 // dist/esm/platform or dist/cjs/platform: the package is three levels up.
-const here = typeof __dirname === 'string' ? __dirname : dirname(fileURLToPath(import.meta.url));
+// CommonJS has no import.meta.url; `node -e` and Bun have a __dirname in ES modules too.
+const here = import.meta.url ? dirname(fileURLToPath(import.meta.url)) : __dirname;
 
 async function progressBar(total: number, config: ProgressBarConfig): Promise<Tick> {
   if (!process.stderr.isTTY) return () => {};

@@ -105,7 +105,10 @@ test('the embedded model, in a worker by default: the bits of Node, and no task 
         const drawn = await draw(page, null, options, how);
         expect(drawn).toMatchObject({ workers, hash, warnings: [], isolated: false });
       });
-    expect(await busy({}, 1)).toBeLessThan(50);
+    // The page's own doing is there every time; a crowded machine makes any task longer now and then.
+    let least = Infinity;
+    for (let i = 0; i < 3 && least >= 50; i++) least = Math.min(least, await busy({}, 1));
+    expect(least).toBeLessThan(50);
     // Without a worker a pass, or the opening of a model, is one task.
     expect(await busy({ workers: 0 }, 0)).toBeGreaterThan(50);
     await expectWorkers(page, 0);
