@@ -2,8 +2,10 @@
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  // These need more than Node: `npm run interop` and `npm run browser` run them.
-  testPathIgnorePatterns: process.env.TEST_ALL ? [] : ['<rootDir>/test/interop/', '<rootDir>/test/browser/'],
+  // These need more than Node: `npm run interop`, `npm run browser` and `npm run edge` run them.
+  testPathIgnorePatterns: process.env.TEST_ALL
+    ? []
+    : ['<rootDir>/test/interop/', '<rootDir>/test/browser/', '<rootDir>/test/edge/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/test/esbuild-transform.mjs' },
   moduleNameMapper: {
