@@ -7,7 +7,7 @@ const config :Workerd.Config = (
 );
 
 const image :Workerd.Worker = (
-  compatibilityDate = "2025-01-01",
+  compatibilityDate = "2025-09-01",
   modules = [
     (name = "worker", esModule = embed "dist/worker.js"),
     # The kernels (noise, scheduler, pictures) and onnxruntime, compiled before the first request.

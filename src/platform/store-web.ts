@@ -1,7 +1,7 @@
 import type { Part, Store } from './types.js';
 
-// Downloads in the Cache API: one cache, keys that look like URLs of the Hub. Where there is none (workerd, pages without
-// https) or it is full, the files of this page's life are kept in memory.
+// Downloads in the Cache API: one cache, keys that look like URLs of the Hub. Where there is none (edge runtimes, pages
+// without https) or it is full, the files are kept in memory for as long as the page lives.
 
 const NAME = 'ddim-wasm';
 const BASE = 'https://huggingface.co';
@@ -63,8 +63,8 @@ class WebPart implements Part {
 /** Files that no cache would take, for as long as the page lives. */
 const memory = new Map<string, Uint8Array<ArrayBuffer>>();
 
-export async function openStore(id: string): Promise<Store> {
-  const cache = await openCache();
+export async function openStore(id: string, caching = true): Promise<Store> {
+  const cache = caching ? await openCache() : undefined;
   const key = (...parts: string[]) => `${BASE}/${id}/${parts.map(encodeURIComponent).join('/')}`;
 
   const get = async (url: string): Promise<Uint8Array | undefined> => {

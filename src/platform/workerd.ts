@@ -11,6 +11,8 @@ export const platform: Platform = {
       'model: expected the files of a model, since a Worker has none of its own; import them as data and give them to fromPretrained (docs/edge.md)',
     );
   },
+  // workerd has a Cache API that throws, forgets or keeps, by where the Worker runs.
+  openStore: async (id) => (await import('./store-web.js')).openStore(id, false),
   // MessageChannel is younger than many compatibility dates.
   turn: () => new Promise((resolve) => setTimeout(resolve, 0)),
 };

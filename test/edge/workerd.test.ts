@@ -1,95 +1,69 @@
 // Real workerd, which compiles no bytes: a Worker of noise and scheduler against the recordings, and the example, whose
 // pictures are those of Node. Run by `npm run edge`.
-import { Buffer } from 'node:buffer';
 import { execFileSync } from 'node:child_process';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DDIMPipeline, Generator } from 'ddim-wasm';
-import { build } from 'esbuild';
+import { DDIMPipeline, Generator, UNet2DModel } from 'ddim-wasm';
 import { decode } from 'fast-png';
-import { sha256, withDirectory } from '../support.ts';
+import { startHub } from '../hub/server.ts';
+import { fixture, sha256 } from '../support.ts';
 import { compute } from './numbers.ts';
 import { differences, work } from './recorded.ts';
-import { example, root, type Served, serve } from './workerd.ts';
-
-/** Bundles a Worker; returns its configuration, with the .wasm files that it imports. */
-async function bundle(directory: string, contents: string, conditions: string[]): Promise<string> {
-  await build({
-    stdin: { contents, resolveDir: join(root, 'test/edge'), loader: 'ts' },
-    outfile: join(directory, 'worker.js'),
-    bundle: true,
-    format: 'esm',
-    conditions,
-    loader: { '.wasm': 'copy' },
-    assetNames: '[name]',
-    // The package's own imports, not the paths of tsconfig.json.
-    tsconfigRaw: '{}',
-    alias: {
-      'ddim-wasm/scheduler': join(root, 'dist/esm/scheduler-entry.js'),
-      'ddim-wasm': join(root, 'dist/esm/index.js'),
-    },
-    logLevel: 'error',
-  });
-  const wasm = (await readdir(directory)).filter((name) => name.endsWith('.wasm'));
-  const config = join(directory, 'config.capnp');
-  await writeFile(
-    config,
-    `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [(name = "main", worker = .main)],
-  sockets = [(name = "http", http = (), service = "main")],
-);
-const main :Workerd.Worker = (
-  compatibilityDate = "2025-01-01",
-  modules = [
-    (name = "worker", esModule = embed "worker.js"),
-    ${wasm.map((name) => `(name = "./${name}", wasm = embed "${name}"),`).join('')}
-  ],
-);
-`,
-  );
-  return config;
-}
-
-/** What a Worker answers to the work of numbers.ts. */
-const ask = (contents: string, conditions: string[]) =>
-  withDirectory(async (directory) => {
-    const served = await serve(await bundle(directory, contents, conditions));
-    try {
-      const response = await fetch(served.url, { method: 'POST', body: JSON.stringify(work) });
-      return { status: response.status, body: Buffer.from(await response.arrayBuffer()) };
-    } finally {
-      await served.close();
-    }
-  });
+import { ask, example, type Served, serve, worker } from './workerd.ts';
 
 describe('noise and scheduler', () => {
-  const COMPUTE = `import { compute } from './numbers.ts';
-    const answer = async (request) => new Response(compute(await request.json()).buffer);
-    const refuse = ({ message }) => new Response(message, { status: 500 });
-    export default { fetch: (request) => answer(request).catch(refuse) };`;
+  const COMPUTE = worker(`import { compute } from './numbers.ts';
+    const answer = async (work) => compute(work).buffer;`);
 
   test('the bits of torch, and of Node', async () => {
-    const { body } = await ask(COMPUTE, ['workerd']);
+    const { body } = await ask(COMPUTE, ['workerd'], work);
     const all = new Float32Array(body.buffer, body.byteOffset, body.length / 4);
     expect(differences(all)).toEqual([]);
     expect(sha256(all)).toBe(sha256(compute(work)));
   });
 
   test('without the condition workerd there is an error: bytes are not compiled here', async () => {
-    const { status, body } = await ask(COMPUTE, ['browser']);
+    const { status, body } = await ask(COMPUTE, ['browser'], work);
     expect([status, body.toString()]).toEqual([500, expect.stringContaining('disallowed by embedder')]);
   });
 });
 
 test('fromPretrained() says that there is no embedded model', async () => {
-  const { body } = await ask(
-    `import { DDIMPipeline } from 'ddim-wasm';
-    const load = () => DDIMPipeline.fromPretrained().then(() => 'loaded', (error) => error.message);
-    export default { fetch: async () => new Response(await load()) };`,
+  const { status, body } = await ask(
+    worker(`import { DDIMPipeline } from 'ddim-wasm';
+      const answer = () => DDIMPipeline.fromPretrained();`),
     ['workerd'],
+    {},
   );
-  expect(body.toString()).toMatch(/^model: expected the files of a model.*docs\/edge\.md/);
+  expect([status, body.toString()]).toEqual([
+    500,
+    expect.stringMatching(/^model: expected the files of a model.*docs\/edge\.md/),
+  ]);
+});
+
+test('a model of the Hub, not cached: the bits of Node', async () => {
+  const directory = fixture('checkpoints/safetensors');
+  const names = ['config.json', 'diffusion_pytorch_model.safetensors'];
+  const contents = await Promise.all(names.map((name) => readFile(join(directory, name))));
+  const files = Object.fromEntries(names.map((name, i) => [name, contents[i] as Buffer]));
+  const hub = await startHub({ 'owner/small': { commit: 'a'.repeat(40), files, large: [names[1] as string] } });
+  const unet = await UNet2DModel.fromPretrained(directory);
+  try {
+    const { status, body } = await ask(
+      worker(`import { Generator, UNet2DModel } from 'ddim-wasm';
+        async function answer({ endpoint }) {
+          const unet = await UNet2DModel.fromPretrained('owner/small', { endpoint });
+          return (await unet.forward(new Generator(1).randn([2, 3, 8, 8]), 500)).sample.data;
+        }`),
+      ['workerd'],
+      { endpoint: hub.endpoint },
+    );
+    const { sample } = await unet.forward(new Generator(1).randn([2, 3, 8, 8]), 500);
+    expect(status === 200 ? sha256(body) : body.toString()).toBe(sha256(sample.data));
+  } finally {
+    await unet.dispose();
+    await hub.close();
+  }
 });
 
 describe('the example', () => {
@@ -105,9 +79,9 @@ describe('the example', () => {
     await pipe?.dispose();
   });
 
-  const get = (path: string) => fetch(served.url + path);
-  const pixels = async (path: string) => {
-    const response = await get(path);
+  const get = (path: string, url = served.url) => fetch(url + path);
+  const pixels = async (path: string, url?: string) => {
+    const response = await get(path, url);
     expect([response.status, response.headers.get('content-type')]).toEqual([200, 'image/png']);
     const { data, width, height, channels } = decode(new Uint8Array(await response.arrayBuffer()));
     expect([width, height, channels]).toEqual([32, 32, 1]);
@@ -125,6 +99,19 @@ describe('the example', () => {
     ['/image?steps=50&seed=1', 1n, 50],
   ] as const)('%s: the pixels of Node', async (path, seed, steps) => {
     expect(await pixels(path)).toBe(await inNode(seed, steps));
+  });
+
+  test("with Node's globals, which make onnxruntime believe that it is in Node", async () => {
+    const config = await readFile(join(example, 'workerd.capnp'), 'utf8');
+    const path = join(example, 'dist/nodejs_compat.capnp');
+    const flags = 'compatibilityFlags = ["nodejs_compat"], compatibilityDate = "2026-01-01"';
+    await writeFile(path, config.replace(/compatibilityDate = "[^"]*"/, flags).replaceAll('embed "dist/', 'embed "'));
+    const other = await serve(path);
+    try {
+      expect(await pixels('/image?seed=3&steps=2', other.url)).toBe(await inNode(3n, 2));
+    } finally {
+      await other.close();
+    }
   });
 
   test('requests side by side do not disturb each other', async () => {
