@@ -30,7 +30,7 @@ export async function serve(config: string): Promise<Served> {
   return {
     url: `http://127.0.0.1:${port}`,
     async close() {
-      child.kill();
+      child.kill('SIGKILL');
       await ended;
     },
   };
