@@ -4,13 +4,19 @@ import { platform as web } from './web.js';
 
 export { onnxRuntimeNative } from './web.js';
 
-export const platform: Platform = { ...web, turn: () => new Promise((resolve) => setTimeout(resolve, 0)) };
-
-export const onnxRuntime: OnnxRuntime = async () => {
+const refuse = (): never => {
   throw new Error(
     "onnxruntime has 3.7 MB compressed, too much for this runtime: choose the runtime 'nodejs', or a UNet of your own with ddim-wasm/scheduler (docs/edge.md)",
   );
 };
+
+export const platform: Platform = {
+  ...web,
+  embeddedModel: refuse,
+  turn: () => new Promise((resolve) => setTimeout(resolve, 0)),
+};
+
+export const onnxRuntime: OnnxRuntime = async () => refuse();
 
 export const onnxRuntimeGpu: OnnxRuntime = async () => {
   throw new RangeError("device: 'webgpu' runs in browsers only; use 'wasm'");

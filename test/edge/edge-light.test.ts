@@ -66,7 +66,10 @@ test('on a host without the condition, useKernels takes the module', async () =>
   await expect(evaluate(COMPUTE, ['browser'])).rejects.toThrow(/Wasm code generation disallowed/);
 });
 
-test('a model is refused, with the reason', async () => {
-  const load = "import { UNet2DModel } from 'ddim-wasm'; globalThis.result = UNet2DModel.fromPretrained(files);";
-  await expect(evaluate(load, ['edge-light'])).rejects.toThrow(/^onnxruntime has .*docs\/edge\.md/);
-});
+test.each(['UNet2DModel.fromPretrained(files)', 'DDIMPipeline.fromPretrained()'])(
+  '%s is refused, with the reason',
+  async (call) => {
+    const load = `import { DDIMPipeline, UNet2DModel } from 'ddim-wasm'; globalThis.result = ${call};`;
+    await expect(evaluate(load, ['edge-light'])).rejects.toThrow(/^onnxruntime has .*docs\/edge\.md/);
+  },
+);
