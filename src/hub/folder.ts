@@ -10,7 +10,7 @@ export interface Folder {
   find(path: string): Promise<Uint8Array | undefined>;
   /** Whether there is such a file, without fetching it where the place can tell. */
   has(path: string): Promise<boolean>;
-  /** `find` gives bytes that belong to someone else: they must not be handed over to another thread. */
+  /** `find` gives bytes that belong to someone else: they must neither be handed over to another thread nor discarded. */
   readonly lends?: boolean;
   /** The file's place on disk, fetched if need be; undefined where there is none (a browser, a URL). */
   locate(path: string): Promise<string | undefined>;

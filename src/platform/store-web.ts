@@ -61,24 +61,22 @@ class WebPart implements Part {
 }
 
 /** Files that no cache would take, for as long as the page lives. */
-const memory = new Map<string, Uint8Array<ArrayBuffer>>();
+const memory = new Map<string, Blob>();
 
 export async function openStore(id: string, caching = true): Promise<Store> {
   const cache = caching ? await openCache() : undefined;
   const key = (...parts: string[]) => `${BASE}/${id}/${parts.map(encodeURIComponent).join('/')}`;
 
   const get = async (url: string): Promise<Uint8Array | undefined> => {
-    const kept = memory.get(url);
-    if (kept) return kept;
-    const response = await cache?.match(url);
-    return response && new Uint8Array(await response.arrayBuffer());
+    const kept = memory.get(url) ?? (await cache?.match(url));
+    return kept && new Uint8Array(await kept.arrayBuffer());
   };
   const set = async (url: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> => {
     try {
       if (!cache) throw new Error('no cache');
       await cache.put(url, new Response(bytes));
     } catch {
-      memory.set(url, bytes);
+      memory.set(url, new Blob([bytes]));
     }
   };
   const text = async (url: string): Promise<string | undefined> => {

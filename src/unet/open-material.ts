@@ -1,4 +1,5 @@
 import type { Device } from './device.js';
+import { discard } from './discard.js';
 import { buildModel, type ConvolutionPlan, type Material } from './model.js';
 import type { InputInfo, Runner } from './runner.js';
 import { openSession } from './session.js';
@@ -20,16 +21,21 @@ export interface OpenSession {
   readonly about: About;
 }
 
-/** Builds a model's graph and opens it in this thread. */
+/**
+ * Builds a model's graph and opens it in this thread.
+ * @param owned whether the bytes of the files are nobody else's: their memory is given back then.
+ */
 export async function openMaterial(
   material: Material,
   device: Device,
   maxExtraBytes: number | null,
+  owned: boolean,
 ): Promise<OpenSession> {
   const model = await buildModel(material, maxExtraBytes);
   const { label, parameters, plan, unused = [] } = model;
   const bytes = [...model.externalData.values()].reduce((sum, { length }) => sum + length, model.graph.length);
   const runner = await openSession(model, device);
+  if (owned) for (const file of material.files.values()) discard(file);
   const { inputs, outputs } = runner;
   return { runner, about: { inputs, outputs, label, parameters, bytes, plan, unused } };
 }

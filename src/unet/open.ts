@@ -59,10 +59,11 @@ export async function openModel(source: ModelSource, options: RunOptions): Promi
   const threads = device === 'wasm' ? await threadsFor(options.workers) : [];
   try {
     const read = () => readMaterial(source);
+    const owned = !source.folder.lends;
     const open =
       threads.length > 0
-        ? await WorkerPool.open(threads, read, cap, !source.folder.lends)
-        : await openMaterial(await read(), device, cap);
+        ? await WorkerPool.open(threads, read, cap, owned)
+        : await openMaterial(await read(), device, cap, owned);
     const { label, unused } = open.about;
     if (unused.length > 0) {
       const shown = unused.slice(0, 4).join(', ');
