@@ -1,12 +1,17 @@
-"""Models for the subject `unet`: random weights as diffusers saves them, and the graph of torch.onnx.export.
+"""Models that the benchmarks run: weights as diffusers saves them, the graph of torch.onnx.export, and what torch computes.
 
-    python export_unets.py DIR [NAME...]
+    python export_unets.py DIR [NAME...]      about two minutes and 2 GB for all of them
 
-Writes DIR/<name>/config.json, diffusion_pytorch_model.safetensors and export.onnx for each architecture. Needs torch,
-diffusers 0.26.3 and onnx. The export is what a person would do by hand: opset 17, constants folded, the batch free. (It cannot export
-Skip blocks: their FIR filters stop the exporter.)
+Writes for each model DIR/<name>/: config.json, diffusion_pytorch_model.safetensors, export.onnx, and expected.bin, torch's
+forward pass of one image on inputs that `inputs` draws. The models: the embedded one, configurations by hand, and 30
+architectures that test/fixtures/unets/record.py draws, widened so that a forward pass takes more than a millisecond. Weights
+are random but for the embedded model. Names that are there already are left alone.
+
+Needs torch, diffusers 0.26.3 and onnx. The export is what a person would do by hand: opset 17, constants folded, the batch free.
+Skip blocks and Fourier embeddings stop the exporter as they are; here it is helped over them (`exportable`).
 """
 
+import contextlib
 import sys
 import warnings
 from pathlib import Path
@@ -15,7 +20,13 @@ import safetensors.torch  # diffusers uses it without importing it
 import torch
 from diffusers import UNet2DModel
 
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "test/fixtures/unets"))
+from record import Draw, clean_baddbmm, draw_case  # noqa: E402
+
 warnings.simplefilter("ignore")
+EMBEDDED = ROOT / "models/fashion-mnist/unet"
+DRAWN = 30
 PLAIN, ATTENTION = "DownBlock2D", "AttnDownBlock2D"
 UP, UP_ATTENTION = "UpBlock2D", "AttnUpBlock2D"
 OLD = dict(norm_eps=1e-6, flip_sin_to_cos=False, freq_shift=1, downsample_padding=0, attention_head_dim=None)
@@ -81,34 +92,95 @@ ARCHITECTURES = {
 }
 
 
-def export(folder: Path, config: dict) -> None:
-    torch.manual_seed(0)
-    unet = UNet2DModel(**config).eval()
-    unet.save_config(folder)
-    weights = {name: value for name, value in unet.state_dict().items() if name != "time_proj.W"}
-    safetensors.torch.save_file(weights, folder / "diffusion_pytorch_model.safetensors")
+def drawn(seed: int) -> dict:
+    """An architecture of test/fixtures/unets/record.py with 2 to 16 times its channels, on maps of 16 to 64."""
+    config, d = draw_case(seed)["config"], Draw(1000 + seed)
+    widest = max(config["block_out_channels"])
+    factor = d.pick(*[n for n in (2, 4, 8, 16) if 24 <= n * widest <= 192])
+    config["block_out_channels"] = [n * factor for n in config["block_out_channels"]]
+    config["sample_size"] = d.pick(16, 32, 32, 40, 64) if widest * factor <= 96 else d.pick(16, 24, 32)
+    return config
 
-    size, forward = config["sample_size"], unet.forward
-    names = ["sample", "timestep"]
-    values = [torch.randn(1, unet.config.in_channels, size, size), torch.tensor([1])]
-    if unet.config.num_class_embeds:
-        names, values = [*names, "class_labels"], [*values, torch.tensor([1])]
-    unet.forward = lambda *inputs: forward(*inputs, return_dict=False)
+
+def inputs(unet: UNet2DModel) -> dict:
+    """What a forward pass is measured on: unet.mjs draws the same."""
+    config, generator = unet.config, torch.Generator().manual_seed(0)
+    size, last = config.sample_size, (config.num_train_timesteps or 1000) - 1
+    drawn = {"sample": torch.randn(1, config.in_channels, size, size, generator=generator)}
+    drawn["timestep"] = torch.tensor([min(500, last)])
+    if config.class_embed_type == "identity":
+        dim = config.time_embedding_dim or 4 * config.block_out_channels[0]
+        drawn["class_labels"] = torch.randn(1, dim, generator=generator)
+    elif config.class_embed_type or config.num_class_embeds:
+        drawn["class_labels"] = torch.tensor([min(1, (config.num_class_embeds or 2) - 1)])
+    return drawn
+
+
+@contextlib.contextmanager
+def exportable():
+    """FIR filters as constants, and the logarithm of timesteps in float32: the exporter takes neither as diffusers has it."""
+    flip, log = torch.flip, torch.log
+    torch.flip = lambda x, dims: torch.from_numpy(flip(x, dims).numpy().copy())
+    torch.log = lambda x: log(x.float())
+    try:
+        yield
+    finally:
+        torch.flip, torch.log = flip, log
+
+
+def make(config: dict) -> UNet2DModel:
+    torch.manual_seed(0)
+    return UNet2DModel(**config).eval()
+
+
+def export(folder: Path, unet: UNet2DModel) -> None:
+    unet.save_config(folder)
+    weights = {name: value.contiguous() for name, value in unet.state_dict().items() if name != "time_proj.W"}
+    safetensors.torch.save_file(weights, folder / "diffusion_pytorch_model.safetensors")
+    given, forward = inputs(unet), unet.forward
+    with clean_baddbmm():
+        expected = forward(*given.values()).sample
+    (folder / "expected.bin").write_bytes(expected.numpy().tobytes())
+
+    unet.forward = lambda *values: forward(*values, return_dict=False)
     free = {name: {0: "batch"} for name in ["sample", "out_sample"]}
-    options = dict(input_names=names, output_names=["out_sample"], dynamic_axes=free, opset_version=17)
-    torch.onnx.export(unet, tuple(values), folder / "export.onnx", **options)
+    options = dict(input_names=list(given), output_names=["out_sample"], dynamic_axes=free, opset_version=17)
+    with exportable():
+        torch.onnx.export(unet, tuple(given.values()), folder / "export.onnx", **options)
+
+
+def models():
+    """Names, and how each is made."""
+    yield "embedded", lambda: UNet2DModel.from_pretrained(EMBEDDED, torch_dtype=torch.float32).eval()
+    for name, config in ARCHITECTURES.items():
+        yield name, lambda config=config: make(config)
+    seed = 0
+    for _ in range(DRAWN):
+        while not valid(drawn(seed)):
+            seed += 1
+        yield f"drawn-{seed:02}", lambda config=drawn(seed): make(config)
+        seed += 1
+
+
+def valid(config: dict) -> bool:
+    """diffusers refuses some of what is drawn."""
+    try:
+        unet = make(config)
+        return bool(unet(*inputs(unet).values()).sample.isfinite().all())
+    except Exception:
+        return False
 
 
 def main() -> None:
     target, *names = sys.argv[1:]
     torch.set_num_threads(1)
     with torch.no_grad():
-        for name, config in ARCHITECTURES.items():
-            if names and name not in names:
-                continue
+        for name, build in models():
             folder = Path(target) / name
+            if (names and name not in names) or (folder / "export.onnx").exists():
+                continue
             folder.mkdir(parents=True, exist_ok=True)
-            export(folder, config)
+            export(folder, build())
             print(name, sum(f.stat().st_size for f in folder.iterdir()), "bytes", flush=True)
 
 
