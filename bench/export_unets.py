@@ -8,7 +8,7 @@ architectures that test/fixtures/unets/record.py draws, widened so that a forwar
 are random but for the embedded model. Names that are there already are left alone.
 
 Needs torch, diffusers 0.26.3 and onnx. The export is what a person would do by hand: opset 17, constants folded, the batch free.
-Skip blocks and Fourier embeddings stop the exporter as they are; here it is helped over them (`exportable`).
+Skip blocks and Fourier embeddings stop the exporter as they are; here they are replaced by what it takes (`exportable`).
 """
 
 import contextlib
@@ -16,9 +16,12 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import safetensors.torch  # diffusers uses it without importing it
 import torch
+import torch.nn.functional as F
 from diffusers import UNet2DModel
+from diffusers.models import downsampling, upsampling
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "test/fixtures/unets"))
@@ -116,16 +119,28 @@ def inputs(unet: UNet2DModel) -> dict:
     return drawn
 
 
+def fir(tensor, kernel, up=1, down=1, pad=(0, 0)):
+    """`upfirdn2d_native` for the symmetric kernel and the factors of 2 that Skip blocks have."""
+    channels, size = tensor.shape[1], kernel.shape[0]
+    weight = torch.from_numpy(np.tile(kernel.numpy(), (channels, 1, 1, 1)))
+    if up == 2:
+        assert (size, down, pad) == (4, 1, (2, 1))
+        return F.conv_transpose2d(tensor, weight, stride=2, padding=1, groups=channels)
+    assert (up, pad) == (1, (1, 1))
+    return F.conv2d(tensor, weight, stride=down, padding=1, groups=channels)
+
+
 @contextlib.contextmanager
 def exportable():
-    """FIR filters as constants, and the logarithm of timesteps in float32: the exporter takes neither as diffusers has it."""
-    flip, log = torch.flip, torch.log
-    torch.flip = lambda x, dims: torch.from_numpy(flip(x, dims).numpy().copy())
+    """FIR filters as convolutions, and the logarithm of timesteps in float32: diffusers' own forms stop the exporter."""
+    log, native = torch.log, upsampling.upfirdn2d_native
     torch.log = lambda x: log(x.float())
+    upsampling.upfirdn2d_native = downsampling.upfirdn2d_native = fir
     try:
         yield
     finally:
-        torch.flip, torch.log = flip, log
+        torch.log = log
+        upsampling.upfirdn2d_native = downsampling.upfirdn2d_native = native
 
 
 def make(config: dict) -> UNet2DModel:

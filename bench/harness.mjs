@@ -62,27 +62,31 @@ export async function interleave(contestants, rounds) {
 }
 
 /** torch in a Python process that times itself on request; undefined where there is none. */
-export async function startTorch() {
+export async function startTorch(threads = 1) {
   const python = spawn(process.env.PYTHON ?? 'python', [fileURLToPath(new URL('torch_worker.py', import.meta.url))], {
     stdio: ['pipe', 'pipe', 'ignore'],
+    env: { ...process.env, TORCH_THREADS: String(threads) },
   });
   const gone = new Promise((resolve) => {
     python.on('error', resolve).on('close', resolve);
   });
   python.stdin.on('error', () => {});
   const lines = createInterface({ input: python.stdout })[Symbol.asyncIterator]();
-  const ask = async (...words) => {
-    python.stdin.write(`${words.join(' ')}\n`);
+  const ask = async (...request) => {
+    python.stdin.write(`${JSON.stringify(request)}\n`);
     const { value } = await lines.next();
-    if (value === undefined) throw new Error(`torch_worker.py ended on: ${words.join(' ')}`);
+    if (value === undefined) throw new Error(`torch_worker.py ended on: ${JSON.stringify(request)}`);
     return JSON.parse(value);
   };
   const first = await Promise.race([lines.next(), gone]);
   if (!first?.value) return undefined;
   return {
     versions: JSON.parse(first.value),
-    /** A contestant: `task` of torch_worker.py on n elements. */
-    time: (task, n) => (count) => ask(task, n, count),
+    /** A contestant: a task of torch_worker.py and its arguments. */
+    time:
+      (task, ...args) =>
+      (count) =>
+        ask(count, task, ...args),
     stop: () => python.stdin.end(),
   };
 }

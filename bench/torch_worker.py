@@ -1,4 +1,5 @@
-"""Times torch on one thread. A line `task n count` on stdin gives the seconds of `count` calls on stdout."""
+"""Times torch on TORCH_THREADS threads, one if unset. A line [count, task, ...arguments] in JSON on stdin gives the seconds
+of `count` calls on stdout. Several threads are timed by the wall's clock."""
 
 import json
 import os
@@ -7,12 +8,14 @@ import time
 
 import torch
 
-clock = time.process_time if os.environ.get("BENCH_CLOCK") == "cpu" else time.perf_counter
-torch.set_num_threads(1)
+threads = int(os.environ.get("TORCH_THREADS", 1))
+clock = time.process_time if os.environ.get("BENCH_CLOCK") == "cpu" and threads == 1 else time.perf_counter
+torch.set_num_threads(threads)
 torch.set_grad_enabled(False)
 versions = {"torch": torch.__version__}
 try:
     import diffusers
+    import safetensors.torch  # diffusers uses it without importing it
 
     versions["diffusers"] = diffusers.__version__
 except ImportError:
@@ -39,15 +42,30 @@ def step(n):
     return lambda: scheduler.step(output, 500, sample, return_dict=False)
 
 
+unets = {}
+
+
+def generate(folder, batch, size, steps):
+    """Pictures by diffusers' DDIMPipeline, as arrays."""
+    if folder not in unets:
+        unets.clear()
+        unets[folder] = diffusers.UNet2DModel.from_pretrained(folder).eval()
+    unets[folder].register_to_config(sample_size=size)
+    pipe = diffusers.DDIMPipeline(unets[folder], diffusers.DDIMScheduler())
+    pipe.set_progress_bar_config(disable=True)
+    return lambda: pipe(batch, torch.Generator().manual_seed(0), num_inference_steps=steps, output_type="np")
+
+
 print(json.dumps(versions), flush=True)
 ready = {}
+tasks = {"randn": randn, "normal": normal, "step": step, "generate": generate}
 for line in sys.stdin:
-    task, n, count = line.split()
-    key = task, n
+    count, task, *arguments = json.loads(line)
+    key = json.dumps([task, arguments])
     if key not in ready:
-        ready[key] = {"randn": randn, "normal": normal, "step": step}[task](int(n))
+        ready[key] = tasks[task](*arguments)
     call = ready[key]
     start = clock()
-    for _ in range(int(count)):
+    for _ in range(count):
         call()
     print(clock() - start, flush=True)

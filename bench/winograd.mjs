@@ -8,7 +8,7 @@
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import * as ort from 'onnxruntime-web';
-import { median } from './harness.mjs';
+import { median, seconds } from './harness.mjs';
 import { ORT_OPTIONS } from './unet.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -100,11 +100,11 @@ async function open(modules, shape, tiling, count) {
   const [channels, , size] = shape;
   const data = Float32Array.from({ length: channels * size * size }, (_, i) => ((i * 104729) % 2027) / 2027 - 0.5);
   const run = async () => {
-    const start = performance.now();
+    const start = seconds();
     const input = () => new ort.Tensor('float32', data, [1, channels, size, size]);
     const { y } = await session.run(Object.fromEntries(names.map((name) => [`${name}.x`, input()])));
     y.dispose();
-    return performance.now() - start;
+    return 1e3 * (seconds() - start);
   };
   return { run, release: () => session.release() };
 }
