@@ -82,7 +82,7 @@ async function open(model, kinds) {
   return { contestants, missing, close: () => Promise.all(closing.map((close) => close())) };
 }
 
-/** Times contestants in turns, each one once beforehand. */
+/** Times contestants in turns. */
 async function inTurns(contestants, what, rounds) {
   const entries = Object.entries(contestants);
   const times = Object.fromEntries(entries.map(([name]) => [name, []]));
@@ -92,11 +92,12 @@ async function inTurns(contestants, what, rounds) {
   return times;
 }
 
-/** What each process is worth: one that has run before is fast from its first timing on. */
-async function warm(contestants, what) {
+/** Single steps before anything is timed, for the engine to compile what they run. */
+async function warm(contestants, what, milliseconds = 1500) {
   for (const time of Object.values(contestants)) {
     const start = performance.now();
-    for (let i = 0; i < 40 && performance.now() - start < 1500; i++) await time({ ...what, steps: 1 });
+    do await time({ ...what, steps: 1 });
+    while (performance.now() - start < milliseconds);
   }
 }
 
@@ -132,7 +133,7 @@ async function growth(rounds) {
     const { [PLAIN]: plain, ...others } = contestants;
     const able = what.by === 'size' && what.size !== 32 ? others : { ...others, [PLAIN]: plain };
     const value = what[what.by];
-    await warm(able, what);
+    await warm(able, what, 0);
     groups.push({
       title: `Embedded model, ${value} ${LABELS[what.by]}`,
       plot: what.by,

@@ -1,142 +1,175 @@
-// npm run bench: every subject in several processes, one after the other; a table on the screen and in RESULTS.md.
-// MODEL, PYTHON, BENCH_PROCESSES and BENCH_ROUNDS replace the embedded model, `python` and the defaults below;
-// BENCH_CLOCK=cpu is for a busy machine.
-import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+// npm run bench: every subject in several processes, one after the other; tables on the screen and in RESULTS.md, pictures
+// in plots/. About 20 minutes. Set in the environment:
+//
+//     PYTHON           a Python with torch, diffusers and onnx in place of `python`; without one its rows say so
+//     UNETS            models that export_unets.py wrote; if unset, it writes them to build/unets (2 GB), where there is torch
+//     CHROMIUM         /usr/bin/chromium if unset
+//     SUBJECTS         some of them, such as noise,forward; what is written then goes to build/bench
+//     BENCH_PROCESSES  for each subject (3), BENCH_ROUNDS of short timings (30), BENCH_CLOCK=cpu for a busy machine
+//     MODEL            another model for the pipeline's share
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CLOCK, median, startTorch } from './harness.mjs';
-import { kernelBytes } from './kernels.mjs';
+import { CLOCK, startTorch } from './harness.mjs';
+import { draw } from './plots.mjs';
+import { table, targets } from './tables.mjs';
 
-const PROCESSES = Number(process.env.BENCH_PROCESSES ?? 5);
+const root = fileURLToPath(new URL('..', import.meta.url));
+const PROCESSES = Number(process.env.BENCH_PROCESSES ?? 3);
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 30);
-/** A generation or a forward pass takes up to seconds, a timing of the others 10 ms. */
+/** Of what takes seconds. */
 const RUNS = Math.max(1, Math.round(ROUNDS / 10));
-/** Subjects of that kind; torch does not time itself in them. */
-const LONG = ['pipeline', 'unet', 'workers'];
-/** UNETS is a folder of models that export_unets.py wrote; forward passes are measured where there is one. */
-const SUBJECTS = ['noise', 'step', 'pipeline', 'workers', ...(process.env.UNETS ? ['unet'] : [])];
+
+/** Subjects: their module, what it is told, whether it wants torch, how many processes and rounds, whether it needs models. */
+const SUBJECTS = [
+  { name: 'noise', torch: true, rounds: ROUNDS },
+  { name: 'step', torch: true, rounds: ROUNDS },
+  { name: 'pipeline' },
+  { name: 'workers' },
+  { name: 'forward', module: 'unet', kind: 'named', models: true },
+  { name: 'forward', module: 'unet', kind: 'drawn', models: true, processes: Math.min(2, PROCESSES) },
+  { name: 'forward', module: 'unet', kind: 'large', models: true, processes: Math.min(2, PROCESSES), rounds: 1 },
+  { name: 'generation', kind: 'embedded', models: true },
+  { name: 'generation', kind: 'cifar10-32', models: true, processes: Math.min(2, PROCESSES) },
+  { name: 'generation', kind: 'celebahq-256', models: true, processes: Math.min(2, PROCESSES), rounds: 1 },
+  { name: 'growth', module: 'generation', kind: 'growth', models: true, processes: Math.min(2, PROCESSES) },
+  { name: 'startup', models: true, rounds: 1 },
+  { name: 'memory', models: true, rounds: 1 },
+];
+const chosen = process.env.SUBJECTS?.split(',');
 
 /** One subject's groups, each with its rounds from every process. */
-function collect(name) {
+function collect(index, { name, processes = PROCESSES, kind = '' }) {
+  process.stderr.write(`${name} ${kind}...\n`);
   const script = fileURLToPath(import.meta.url);
-  const outputs = Array.from({ length: PROCESSES }, () =>
-    JSON.parse(
-      execFileSync(process.execPath, [script, name], { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1e8 }),
-    ),
+  const options = { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1e8 };
+  const outputs = Array.from({ length: processes }, () =>
+    JSON.parse(execFileSync(process.execPath, [script, String(index)], options)),
   );
-  return outputs[0].map((group, g) => ({ ...group, processes: outputs.map((output) => output[g].times) }));
-}
-
-/** Ratios of a contestant to another within each round of one process. */
-const ratios = (times, name, to) => times[name].map((t, round) => t / times[to][round]);
-
-/** Median ratio over all rounds, and the lowest and highest median of a process. */
-function compare({ processes }, name, to) {
-  const each = processes.map((times) => ratios(times, name, to));
-  const medians = each.map(median);
-  return { ratio: median(each.flat()), low: Math.min(...medians), high: Math.max(...medians) };
-}
-
-const RELATIONS = {
-  speed: { head: 'speed, times', of: (g, name) => compare(g, g.reference, name), format: (x) => x.toFixed(2) },
-  time: { head: 'time, times', of: (g, name) => compare(g, name, g.reference), format: (x) => x.toFixed(2) },
-  share: {
-    head: 'share of the',
-    of: (g, name) => compare(g, name, g.reference),
-    format: (x) => `${(100 * x).toFixed(2)}%`,
-  },
-};
-
-function table(group) {
-  const { title, unit, perCall, reference, relation, processes } = group;
-  const { head, of, format } = RELATIONS[relation];
-  const rows = Object.keys(processes[0]).map((name) => {
-    const value = median(processes.flatMap((times) => times[name])) * perCall;
-    const { ratio, low, high } = of(group, name);
-    return `| ${name} | ${value.toFixed(value < 100 ? 2 : 0)} | ${format(ratio)} | ${format(low)} to ${format(high)} |`;
+  const plot = ['noise', 'step'].includes(name) ? name : undefined;
+  return outputs[0].map((group, g) => {
+    const all = outputs.map((output) => output[g].times);
+    return { x: group.title, plot, ...group, subject: name, processes: all };
   });
+}
+
+/** Where the models are; they are made where there are none and Python can. */
+function findModels(torch) {
+  if (process.env.UNETS) return;
+  const folder = join(root, 'build/unets');
+  process.env.UNETS = folder;
+  if (!torch?.versions.diffusers) return;
+  process.stderr.write('models ...\n');
+  const script = join(root, 'bench/export_unets.py');
+  const { status } = spawnSync(process.env.PYTHON ?? 'python', [script, folder], { stdio: ['ignore', 2, 2] });
+  if (status !== 0) process.stderr.write('export_unets.py failed: what it did not write is not measured\n');
+}
+
+function sizes() {
+  // It ends with 1 where something is over its budget.
+  const { stdout: text } = spawnSync(process.execPath, ['scripts/size.mjs'], { cwd: root, encoding: 'utf8' });
+  const rows = text
+    .trim()
+    .split('\n')
+    .map((line) => /^(.*?) +(\d+) of +(\d+) bytes/.exec(line));
+  const ort = join(root, 'node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm');
+  const plain = join(process.env.UNETS, 'embedded/export.onnx');
+  const number = (bytes) => Number(bytes).toLocaleString('en');
   return [
-    `### ${title}`,
+    '### Sizes',
     '',
-    `| | ${unit} | ${head} ${reference} | by process |`,
-    '|---|---:|---:|---:|',
-    ...rows,
+    '| | bytes | budget |',
+    '|---|---:|---:|',
+    ...rows.map(([, name, bytes, budget]) => `| ${name} | ${number(bytes)} | ${number(budget)} |`),
+    `| onnxruntime-web's WebAssembly | ${number(readFileSync(ort).length)} | |`,
+    existsSync(plain)
+      ? `| embedded model as torch.onnx.export writes it | ${number(readFileSync(plain).length)} | |`
+      : '| embedded model as torch.onnx.export writes it | missing: no models | |',
     '',
   ].join('\n');
 }
 
-function targets(groups) {
-  const verdict = (name, value, met) => `| ${name} | ${value} | ${met ? 'met' : 'missed'} |`;
-  const rows = [];
-  for (const group of groups) {
-    const { of, format } = RELATIONS[group.relation];
-    const limit = (name, bound, sign) => {
-      if (!(name in group.processes[0]) || bound === undefined) return;
-      const { ratio } = of(group, name);
-      const met = sign === '>=' ? ratio >= bound : ratio <= bound;
-      rows.push(verdict(`${group.title}: ${name} ${sign} ${format(bound)} ${group.reference}`, format(ratio), met));
-    };
-    if (group.reference === 'torch.randn') {
-      limit('kernel', 0.65, '>=');
-      limit('generator.randn', 0.65, '>=');
-    }
-    if (group.relation === 'time') limit('kernel', { 200000: 2.2, 3000000: 1.2 }[group.n], '<=');
-    if (group.reference === 'torch.onnx.export') {
-      limit('ddim-wasm', { 'cifar10-32': 2, 'celebahq-256': 2.2 }[group.title.split(', ')[1]] ?? 1, '>=');
-    }
-    if (group.reference === '1 worker') limit('2 workers', 0.6, '<=');
-    if (group.relation === 'share') limit('of it the pipeline', 0.01, '<=');
-  }
-  rows.push(
-    verdict('kernels.wasm < 12,288 bytes', kernelBytes.length.toLocaleString('en'), kernelBytes.length < 12288),
+function versions(torch) {
+  const { dependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url)));
+  const of = (name) => {
+    const path = join(root, 'node_modules', name, 'package.json');
+    return existsSync(path) ? { [name]: JSON.parse(readFileSync(path)).version } : {};
+  };
+  const peers = Object.fromEntries(
+    ['d3-random', 'mersenne-twister', 'random'].map((name) => [name, dependencies[name]]),
   );
-  return ['### Targets', '', '| | measured | |', '|---|---:|---|', ...rows, ''].join('\n');
+  return {
+    node: process.versions.node,
+    ...of('onnxruntime-web'),
+    ...of('onnxruntime-node'),
+    ...torch?.versions,
+    ...peers,
+  };
 }
 
 async function report() {
   const started = Date.now();
   const torch = await startTorch();
   torch?.stop();
-  const { dependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url)));
-  const versions = { node: process.versions.node, ...torch?.versions, ...dependencies };
+  findModels(torch);
+  const models = existsSync(process.env.UNETS) && readdirSync(process.env.UNETS).length > 0;
   const load = os.loadavg()[0].toFixed(1);
-  const groups = SUBJECTS.flatMap((name) => {
-    process.stderr.write(`${name} ...\n`);
-    return collect(name);
-  });
+  const groups = [];
+  const failed = [];
+  for (const [index, subject] of SUBJECTS.entries()) {
+    if (chosen && !chosen.includes(subject.name)) continue;
+    if (subject.models && !models) continue;
+    try {
+      groups.push(...collect(index, subject));
+    } catch (error) {
+      // The others' twenty minutes are not lost.
+      failed.push(`${subject.name} ${subject.kind ?? ''}`.trim());
+      process.stderr.write(`${error.message}\n`);
+      process.exitCode = 1;
+    }
+  }
+  const target = chosen ? new URL('../build/bench/', import.meta.url) : new URL('.', import.meta.url);
+  mkdirSync(target, { recursive: true });
+  const pictures = draw(groups, target);
   const text = [
     '# Results',
     '',
     `- ${os.cpus()[0].model}, ${os.cpus().length} cores (load ${load} at the start), ${os.type()} ${os.arch()}, ` +
       `${new Date().toISOString().slice(0, 10)}`,
-    `- ${Object.entries(versions)
+    `- ${Object.entries(versions(torch))
       .map(([name, version]) => `${name} ${version}`)
       .join(', ')}`,
-    ...(process.env.MODEL ? ['- generations with a model other than the embedded one (MODEL)'] : []),
-    ...(torch ? [] : ['- without torch, which was not found: set PYTHON to a Python that has it']),
-    ...(torch && !torch.versions.diffusers ? ['- without diffusers, which was not found: no step of torch'] : []),
-    `- ${PROCESSES} processes of ${ROUNDS} rounds each (${RUNS} generations), all on one thread but the workers, ${CLOCK} time, contestants in turns ` +
-      `within a round; ${Math.round((Date.now() - started) / 1000)} s in all`,
+    ...(process.env.MODEL ? ["- the pipeline's share with a model other than the embedded one (MODEL)"] : []),
+    ...(torch ? [] : ['- missing: torch (set PYTHON to a Python that has it), and what is compared with it']),
+    ...(torch && !torch.versions.diffusers ? ['- missing: diffusers, and what is compared with it'] : []),
+    ...(models ? [] : ['- missing: the models that export_unets.py writes, and all that is measured on them']),
+    ...(failed.length > 0 ? [`- missing, for it failed: ${failed.join(', ')}`] : []),
+    ...(groups.some(({ title }) => title.includes('Chromium')) || chosen ? [] : ['- missing: Chromium (set CHROMIUM)']),
+    `- ${PROCESSES} processes of ${ROUNDS} rounds each (${RUNS} where one takes longer; 2 processes for the large and the drawn ` +
+      `models), one thread unless said, ${CLOCK} time, contestants in turns within a round; ` +
+      `${Math.round((Date.now() - started) / 1000)} s in all`,
     '',
     'Times are medians over all rounds, ratios medians of the ratios within a round; the last column is the range of the',
     "processes' own medians.",
     '',
-    targets(groups),
-    ...groups.map(table),
+    ...targets(groups),
+    ...table(groups, pictures),
+    sizes(),
   ].join('\n');
   process.stdout.write(text);
-  writeFileSync(new URL('RESULTS.md', import.meta.url), text);
+  writeFileSync(new URL('RESULTS.md', target), text);
 }
 
-const [subject] = process.argv.slice(2);
-if (subject) {
-  const long = LONG.includes(subject);
-  const torch = long ? undefined : await startTorch();
-  const { measure } = await import(`./${subject}.mjs`);
-  const groups = await measure(torch, long ? RUNS : ROUNDS);
+const [index] = process.argv.slice(2);
+if (index !== undefined) {
+  const { name, module = name, kind, torch: wanted, rounds = RUNS } = SUBJECTS[Number(index)];
+  const torch = wanted ? await startTorch() : undefined;
+  const { measure } = await import(`./${module}.mjs`);
+  const groups = await measure(torch, rounds, kind);
   torch?.stop();
-  process.stdout.write(JSON.stringify(groups));
+  process.stdout.write(JSON.stringify(groups), () => process.exit());
 } else {
   await report();
 }

@@ -1,19 +1,18 @@
 // Peak resident memory of a process that loads a model and runs one forward pass: from a checkpoint with this library, with
 // and without fast convolutions, and from the file that torch.onnx.export wrote, with onnxruntime-web alone.
 //
-//     UNETS=DIR node memory.mjs [NAME]         DIR is what export_unets.py wrote; NAME is cifar10-32 if left out
+//     UNETS=DIR node memory.mjs                DIR is what export_unets.py wrote
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { median } from './harness.mjs';
 
-const [name = 'cifar10-32', how] = process.argv.slice(2);
-const folder = join(process.env.UNETS ?? '.', name);
+const self = fileURLToPath(import.meta.url);
+const MODELS = ['embedded', 'cifar10-32'];
 const WAYS = ['ddim-wasm', 'winograd: false', 'exported ONNX'];
-const PROCESSES = Number(process.env.BENCH_PROCESSES ?? 5);
 
-async function run() {
+async function run(name, how) {
+  const folder = join(process.env.UNETS, name);
   const { Generator, UNet2DModel } = await import('../dist/esm/index.js');
   if (how !== 'exported ONNX') {
     const unet = await UNet2DModel.fromPretrained(folder, { winograd: how === 'ddim-wasm' });
@@ -37,14 +36,25 @@ async function run() {
   console.log(process.resourceUsage().maxRSS / 1024);
 }
 
-if (how) await run();
-else {
-  const peaks = Object.fromEntries(WAYS.map((way) => [way, []]));
-  for (let i = 0; i < PROCESSES; i++) {
-    for (const way of WAYS) {
-      const output = execFileSync(process.execPath, [fileURLToPath(import.meta.url), name, way], { encoding: 'utf8' });
-      peaks[way].push(Number(output));
-    }
-  }
-  for (const way of WAYS) console.log(`${way.padEnd(16)} ${Math.round(median(peaks[way]))} MiB at the peak`);
+/** One process of each kind, in MiB. */
+export function measure() {
+  return MODELS.filter((name) => existsSync(join(process.env.UNETS, name, 'export.onnx'))).map((name) => {
+    const peak = (way) => Number(execFileSync(process.execPath, [self, name, way], { encoding: 'utf8' }));
+    return {
+      title: `Peak memory of loading ${name} and one forward pass`,
+      plot: 'memory',
+      x: name,
+      unit: 'MiB',
+      perCall: 1,
+      reference: 'exported ONNX',
+      relation: 'time',
+      times: Object.fromEntries(WAYS.map((way) => [way, [peak(way)]])),
+    };
+  });
+}
+
+if (process.argv[1] === self) {
+  const [name, how] = process.argv.slice(2);
+  if (how) await run(name, how);
+  else for (const { title, times } of measure()) console.log(title, times);
 }

@@ -17,7 +17,12 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const plain = join(process.env.UNETS ?? '.', 'embedded/export.onnx');
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const WAYS = ['ddim-wasm', 'by hand'];
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.json': 'application/json', '.wasm': 'application/wasm' };
+const TYPES = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.json': 'application/json',
+  '.wasm': 'application/wasm',
+};
 
 const inNode = async (how, split) =>
   JSON.parse(execFileSync(process.execPath, [self, 'child', how, split ? 'split' : ''], { encoding: 'utf8' }));
@@ -82,9 +87,13 @@ async function servePage() {
   await writeFile(join(folder, 'index.html'), '<!doctype html><script type="module" src="page.js"></script>');
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost');
-    const path = pathname.startsWith('/models/') ? join(root, pathname) : join(folder, pathname.replace(/^\/$/, 'index.html'));
+    const path = pathname.startsWith('/models/')
+      ? join(root, pathname)
+      : join(folder, pathname.replace(/^\/$/, 'index.html'));
     const bytes = await readFile(path).catch(() => undefined);
-    response.writeHead(bytes ? 200 : 404, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream' }).end(bytes);
+    response
+      .writeHead(bytes ? 200 : 404, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream' })
+      .end(bytes);
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const open = async (how, split) => {
@@ -121,7 +130,7 @@ export async function measure() {
     for (const how of ways) {
       const times = Object.entries(await open(how, true)).map(([part, time]) => [part, [time / 1e3]]);
       const split = { title: `Start-up in ${place}, ${how}, part by part`, reference: 'in all', relation: 'share' };
-      groups.push({ ...common, ...split, times: Object.fromEntries(times) });
+      groups.push({ ...common, ...split, plot: 'startup', x: `${place}, ${how}`, times: Object.fromEntries(times) });
     }
   };
   await add('Node', inNode);
@@ -142,7 +151,8 @@ if (process.argv[1] === self) {
   else {
     for (const { title, times } of await measure()) {
       console.log(title);
-      for (const [name, [time]] of Object.entries(times)) console.log(`  ${name.padEnd(40)} ${(1e3 * time).toFixed(1)} ms`);
+      for (const [name, [time]] of Object.entries(times))
+        console.log(`  ${name.padEnd(40)} ${(1e3 * time).toFixed(1)} ms`);
     }
   }
 }

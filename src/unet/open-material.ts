@@ -2,7 +2,7 @@ import type { Device } from './device.js';
 import { discard } from './discard.js';
 import { buildModel, type ConvolutionPlan, type Material } from './model.js';
 import type { InputInfo, Runner } from './runner.js';
-import { openSession } from './session.js';
+import { openSession, prepareSession } from './session.js';
 
 /** What is known of a model once it is open: plain, as a worker tells it. */
 export interface About {
@@ -31,6 +31,7 @@ export async function openMaterial(
   maxExtraBytes: number | null,
   owned: boolean,
 ): Promise<OpenSession> {
+  prepareSession(device);
   const model = await buildModel(material, maxExtraBytes);
   const { label, parameters, plan, unused = [] } = model;
   const bytes = [...model.externalData.values()].reduce((sum, { length }) => sum + length, model.graph.length);

@@ -5,6 +5,7 @@ import { type Inputs, identify } from './inputs.js';
 import { type ModelSource, readMaterial } from './model.js';
 import { type OpenSession, openMaterial } from './open-material.js';
 import { startThreads, WorkerPool } from './pool.js';
+import { prepareSession } from './session.js';
 import type { Thread } from './thread.js';
 import { maxExtraBytes, type Winograd } from './winograd.js';
 
@@ -57,6 +58,7 @@ export async function openModel(source: ModelSource, options: RunOptions): Promi
   const { device, winograd } = options;
   const cap = maxExtraBytes(winograd, device);
   const threads = device === 'wasm' ? await threadsFor(options.workers) : [];
+  if (threads.length === 0) prepareSession(device);
   try {
     const read = () => readMaterial(source);
     const owned = !source.folder.lends;

@@ -46,14 +46,41 @@ class SessionRunner implements Runner {
   }
 }
 
+/**
+ * y = x as an ONNX file: a graph of one Identity. onnxruntime compiles its WebAssembly for the first session and has no other
+ * call for it.
+ */
+const SMALLEST = Uint8Array.from(
+  atob('CAg6LwoQCgF4EgF5IghJZGVudGl0eRIBZ1oLCgF4EgYKBAgBEgBiCwoBeRIGCgQIARIAQgQKABAR'),
+  (byte) => byte.charCodeAt(0),
+);
+
+let prepared: Promise<void> | undefined;
+
+/**
+ * Begins to load onnxruntime, which then compiles while the model is fetched and its graph is built. What fails here fails
+ * again, and is told, when the session is opened.
+ */
+export function prepareSession(device: Device): void {
+  if (device !== 'wasm') return;
+  prepared ??= (async () => {
+    const { InferenceSession, env } = await runtimeOf(device);
+    configure(env);
+    await (await InferenceSession.create(SMALLEST)).release();
+  })().catch(() => {});
+}
+
+function configure(env: ort.Env): void {
+  env.wasm.numThreads = 1;
+  env.logLevel = 'error';
+}
+
 /** Opens a session: one thread, so that the order of every sum, and with it every bit, is fixed. */
 export async function openSession(model: SessionModel, device: Device): Promise<Runner> {
   const native = isNative(device);
   const { InferenceSession, Tensor, env } = await runtimeOf(device);
-  if (!native) {
-    env.wasm.numThreads = 1;
-    env.logLevel = 'error';
-  }
+  if (!native) configure(env);
+  await prepared;
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: [device],
     graphOptimizationLevel: 'all',
