@@ -37,10 +37,21 @@ let model: Pick<Model, 'name' | 'width' | 'height' | 'channels' | 'classes' | 'd
   classes: false,
   device: 'wasm',
 };
+interface Source {
+  readonly name: string;
+  /** An address, or files by their paths. */
+  readonly files: string | Record<string, Blob>;
+}
+const OURS: Source = { name: EMBEDDED, files: new URL('model', document.baseURI).href };
+/** Where the model comes from, and the one that is being loaded. */
+let source = OURS;
+let wanted = OURS;
+
 let settings = readHash(location.hash);
 let run = 0;
 let busy = false;
 let loaded = false;
+let loading = false;
 let film: Film;
 /** Whether the pictures follow the drawing; not after somebody took hold of the timeline. */
 let following = true;
@@ -102,14 +113,15 @@ function draw(): void {
   );
   film = new Film(settings.steps, toPixels(noise));
   following = true;
-  timeline.max = progress.max = settings.steps as number & string;
+  timeline.max = String(settings.steps);
+  progress.max = settings.steps;
   progress.value = 0;
   stage.prepare(seeds, model);
   show(0);
   stage.showStrip(film, view());
-  proof.expect(settings, model, model.name === EMBEDDED);
+  proof.expect(settings, model, source === OURS, stage.selected);
   download.disabled = false;
-  if (!loaded) return;
+  if (!loaded || loading) return;
   complain('');
   setBusy(true);
   say('Drawing');
@@ -133,38 +145,41 @@ function change(given: Partial<Settings>, rest = REST): void {
   timer = setTimeout(draw, rest);
 }
 
-function load(name: string, source: string | Record<string, Blob>, device: Device): void {
+function load(from: Source, device: Device): void {
   stop();
   complain('');
-  loaded = false;
+  wanted = from;
+  loading = true;
   drawButton.disabled = true;
-  say(`Loading ${name === EMBEDDED ? 'the model and its runtime' : name}`);
-  ask({ type: 'load', name, source, device });
+  say(`Loading ${from === OURS ? 'the model and its runtime' : from.name}`);
+  ask({ type: 'load', name: from.name, source: from.files, device });
 }
 
-let source: { name: string; files: string | Record<string, Blob> } = {
-  name: EMBEDDED,
-  files: new URL('model', document.baseURI).href,
-};
+/** Shows what the next picture is drawn with. */
+function settle(): void {
+  loading = false;
+  drawButton.disabled = !loaded;
+  embedded.hidden = source === OURS;
+  for (const radio of radios('device')) radio.checked = radio.value === model.device;
+}
 
 const answers: { [T in Answer['type']]: (answer: Extract<Answer, { type: T }>) => void } = {
   loaded({ model: now }) {
     model = now;
     loaded = true;
-    drawButton.disabled = false;
-    embedded.hidden = now.name === EMBEDDED;
+    source = wanted;
+    settle();
     const size = `${now.width} x ${now.height}`;
     const millions = (now.parameters / 1e6).toFixed(now.parameters < 1e6 ? 3 : 1);
     find('model').textContent =
       `Now drawing with ${now.name}: ${size} pixels, ${millions} million parameters${now.classes ? ', class 0' : ''}.`;
-    for (const radio of radios('device')) radio.checked = radio.value === now.device;
     if (settings.steps > now.maxSteps) change({ steps: now.maxSteps }, 0);
     else draw();
   },
   notLoaded({ message }) {
-    say('The model was not loaded');
+    settle();
+    say(`Could not load ${wanted.name}`);
     complain(message);
-    drawButton.disabled = !loaded;
   },
   frame({ run: of, frame }) {
     if (of !== run) return;
@@ -234,12 +249,11 @@ timeline.addEventListener('input', () => {
   following = busy && step === film.length;
   show(step);
 });
-find('strip').addEventListener('click', ({ offsetX, target }) => {
-  const canvas = target as HTMLElement;
-  const strip = find('strip');
-  if (canvas === strip) return;
-  const at = [...strip.children].indexOf(canvas) + offsetX / canvas.clientWidth;
-  timeline.valueAsNumber = Math.round(((Math.floor(at) * film.steps) / (strip.children.length - 1)) as number);
+find('strip').addEventListener('click', ({ target }) => {
+  const moments = [...find('strip').children];
+  const at = moments.indexOf(target as Element);
+  if (at < 0) return;
+  timeline.value = String(Math.round((at * film.steps) / (moments.length - 1)));
   timeline.dispatchEvent(new Event('input'));
 });
 for (const radio of radios('view')) {
@@ -249,7 +263,7 @@ for (const radio of radios('view')) {
   });
 }
 for (const radio of radios('device')) {
-  radio.addEventListener('change', () => load(source.name, source.files, radio.value as Device));
+  radio.addEventListener('change', () => load(source, radio.value as Device));
 }
 
 download.addEventListener('click', () => {
@@ -264,18 +278,14 @@ function take({ name, files }: Dropped): void {
     complain('No files came with that; drop or choose a folder.');
     return;
   }
-  source = { name, files };
-  load(name, files, chosen('device') as Device);
+  load({ name, files }, chosen('device') as Device);
 }
 const folder = find('folder');
 folder.addEventListener('change', () => {
   if (folder.files?.length) take(fromInput(folder.files));
   folder.value = '';
 });
-embedded.addEventListener('click', () => {
-  source = { name: EMBEDDED, files: new URL('model', document.baseURI).href };
-  load(EMBEDDED, source.files, chosen('device') as Device);
-});
+embedded.addEventListener('click', () => load(OURS, chosen('device') as Device));
 const zone = document.documentElement;
 addEventListener('dragover', (event) => {
   event.preventDefault();
@@ -300,7 +310,7 @@ async function offerWebGpu(): Promise<void> {
 
 showSettings();
 draw();
-load(source.name, source.files, 'wasm');
+load(OURS, 'wasm');
 offerWebGpu();
 fetch(new URL('hashes.json', document.baseURI))
   .then((response) => response.json())

@@ -12,12 +12,14 @@ export interface NodeHashes {
   readonly hashes: Readonly<Record<string, string>>;
 }
 
+type ModelOf = Pick<Model, 'name' | 'classes' | 'device'>;
+
 const find = (id: string) => document.getElementById(id) as HTMLElement;
 
 export class Proof {
   #known: NodeHashes | undefined;
   #settings: Settings | undefined;
-  #model: Pick<Model, 'name' | 'classes' | 'device'> | undefined;
+  #model: ModelOf | undefined;
   #embedded = true;
   #hashes: readonly string[] = [];
 
@@ -39,12 +41,12 @@ export class Proof {
   }
 
   /** A run begins. */
-  expect(settings: Settings, model: Pick<Model, 'name' | 'classes' | 'device'>, embedded: boolean): void {
+  expect(settings: Settings, model: ModelOf, embedded: boolean, selected: number): void {
     this.#settings = settings;
     this.#model = model;
     this.#embedded = embedded;
     this.#hashes = [];
-    this.show(0);
+    this.show(selected);
   }
 
   /** A run ends. */
@@ -69,7 +71,7 @@ export class Proof {
     verdict.textContent = text;
     verdict.className = kind;
     const check = find('check') as HTMLDetailsElement;
-    find('node-title').hidden = find('node').hidden = node === undefined;
+    (find('node').closest('div') as HTMLElement).hidden = node === undefined;
     if (node === undefined && here) check.open = true;
   }
 
