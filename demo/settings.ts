@@ -7,7 +7,7 @@ export interface Settings {
   readonly batch: number;
 }
 
-export const DEFAULTS: Settings = { seed: 0, steps: 50, eta: 0, batch: 9 };
+export const DEFAULTS: Settings = { seed: 1, steps: 50, eta: 0, batch: 9 };
 export const MAX_SEED = 2 ** 32 - 1;
 export const MAX_BATCH = 25;
 

@@ -412,33 +412,41 @@ describe('chrome alone', () => {
     await page.close();
   });
 
-  test('no task of the page takes more than 50 ms, from the first byte to the last picture', async () => {
-    const page = await browser.newPage();
+  /** Tasks of more than 50 ms on the page's thread, by its own time: another process of the machine counts for nothing. */
+  async function longTasks(page: Page, act: () => Promise<unknown>): Promise<number[]> {
     await page.tracing.start({
       categories: ['toplevel', 'devtools.timeline', 'disabled-by-default-devtools.timeline'],
     });
-    await page.goto(`${site.url}#seed=2&steps=20&eta=0.5&batch=9`);
-    await finished(page);
-    const trace = JSON.parse(Buffer.from((await page.tracing.stop()) as Uint8Array).toString()) as {
-      traceEvents: {
-        name: string;
-        pid: number;
-        tid: number;
-        tdur?: number;
-        args: { name?: string; data?: { url?: string } };
-      }[];
+    await act();
+    const trace = Buffer.from((await page.tracing.stop()) as Uint8Array).toString();
+    const { traceEvents } = JSON.parse(trace) as {
+      traceEvents: { name: string; pid: number; tid: number; tdur?: number; args: { name?: string } }[];
     };
-    const { traceEvents } = trace;
     const threads = traceEvents
       .filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain')
       .map(({ pid, tid }) => `${pid} ${tid}`);
-    // By the thread's own time: another process on the machine counts for nothing.
-    const times = traceEvents
+    return traceEvents
       .filter(({ name, pid, tid }) => /RunTask$/.test(name) && threads.includes(`${pid} ${tid}`))
-      .map(({ tdur = 0 }) => tdur / 1000);
-    expect(times.length).toBeGreaterThan(100);
-    expect(Math.max(...times)).toBeGreaterThan(0);
-    expect(times.filter((time) => time > 50)).toEqual([]);
+      .map(({ tdur = 0 }) => tdur / 1000)
+      .filter((time) => time > 50);
+  }
+
+  test('no task of the page takes more than 50 ms, from the first byte to the last picture', async () => {
+    const page = await browser.newPage();
+    const drawing = await longTasks(page, async () => {
+      await page.goto(`${site.url}#seed=2&steps=20&eta=0.5&batch=9`);
+      await finished(page);
+    });
+    expect(drawing).toEqual([]);
+    // One that is long is found.
+    const hashing = await longTasks(page, () =>
+      page.evaluate(() => {
+        let sum = 0;
+        for (let i = 0; i < 3e8; i++) sum = (sum * 31 + i) | 0;
+        return sum;
+      }),
+    );
+    expect(hashing.length).toBeGreaterThan(0);
     await page.close();
   });
 });
