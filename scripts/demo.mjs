@@ -13,7 +13,8 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(join(out, 'model'), { recursive: true });
 
 await build({
-  entryPoints: ['demo/main.ts', 'demo/worker.ts'],
+  entryPoints: ['demo/main.ts', 'demo/worker.ts', 'dist/esm/workers/ddim-wasm-worker.js'],
+  entryNames: '[name]',
   outdir: out,
   bundle: true,
   splitting: true,
