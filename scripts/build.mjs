@@ -22,15 +22,14 @@ const shared = {
   bundle: true,
   target: 'es2022',
   logLevel: 'warning',
-  sourcemap: true,
   legalComments: 'none',
   keepNames: true,
 };
-// What package.json chooses among by its conditions.
+// What package.json chooses among by its conditions, and what says where other files lie: each stays in its place.
 const chosen = [
   ...['compiled', 'workerd', 'edge-light'].map((name) => `src/kernels/${name}.ts`),
-  ...['node', 'web', 'workerd', 'edge-light'].map((name) => `src/platform/${name}.ts`),
-  ...['node', 'web', 'none'].map((name) => `src/workers/${name}.ts`),
+  ...['node', 'web', 'assets-web', 'workerd', 'edge-light'].map((name) => `src/platform/${name}.ts`),
+  ...['node', 'web', 'none', 'serve-node', 'serve-web'].map((name) => `src/workers/${name}.ts`),
 ];
 // Beside the script that starts it, under a name that is free in anybody's folder of scripts: a bundler that knows nothing
 // of workers needs it beside its bundle.
@@ -39,6 +38,7 @@ const external = [
   '#platform',
   '#kernels',
   '#workers',
+  '#serve',
   'onnxruntime-web',
   'onnxruntime-web/wasm',
   'onnxruntime-web/webgpu',
@@ -46,9 +46,17 @@ const external = [
   'cli-progress',
 ];
 
+// What is read of the embedded model first; its weights stay a file.
+const configs = ['model_index.json', 'scheduler/scheduler_config.json', 'unet/config.json'].map((path) => [
+  path,
+  JSON.parse(readFileSync(join('models/fashion-mnist', path), 'utf8')),
+]);
+const define = { EMBEDDED_CONFIGS: JSON.stringify(JSON.stringify(Object.fromEntries(configs))) };
+
 await build({
   ...shared,
-  entryPoints: ['src/index.ts', 'src/scheduler-entry.ts', 'src/cli/main.ts', worker, ...chosen],
+  define,
+  entryPoints: ['src/index.ts', 'src/scheduler-entry.ts', 'src/webgpu.ts', 'src/cli/main.ts', worker, ...chosen],
   outdir: 'dist/esm',
   outbase: 'src',
   format: 'esm',
@@ -65,10 +73,12 @@ await build({
   entryPoints: [
     'src/index.ts',
     'src/scheduler-entry.ts',
+    'src/webgpu.ts',
     worker,
     'src/kernels/compiled.ts',
     'src/platform/node.ts',
     'src/workers/node.ts',
+    'src/workers/serve-node.ts',
   ],
   outdir: 'dist/cjs',
   outExtension: { '.js': '.cjs' },
@@ -77,6 +87,25 @@ await build({
   platform: 'node',
   define: { 'import.meta.url': 'undefined' },
   external,
+});
+// For pages without a bundler: all in one folder, with onnxruntime's own script beside it.
+await build({
+  ...shared,
+  define,
+  entryPoints: { 'ddim-wasm': 'src/static/index.ts', 'ddim-wasm-worker': 'src/worker.ts' },
+  outdir: 'dist/static',
+  format: 'esm',
+  platform: 'browser',
+  minify: true,
+  alias: {
+    '#platform': './src/platform/web.ts',
+    '#kernels': './src/kernels/compiled.ts',
+    '#workers': './src/workers/web.ts',
+    '#serve': './src/workers/serve-web.ts',
+    'onnxruntime-web/wasm': './ort.wasm.bundle.min.mjs',
+    'onnxruntime-web/webgpu': './ort.webgpu.bundle.min.mjs',
+  },
+  external: ['./ort.*'],
 });
 
 run('typescript/bin/tsc', '--declaration', '--emitDeclarationOnly', '--outDir', 'dist/esm');

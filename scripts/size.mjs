@@ -37,6 +37,7 @@ function bundle(entry, condition = 'browser') {
     .reduce((sum, { contents }) => sum + gzipSync(contents).length, 0);
 }
 
+const gzipped = (file) => gzipSync(readFileSync(file)).length;
 const model = 'models/fashion-mnist/unet';
 const kernels = readFileSync('build/kernels.wasm');
 const scheduler = 'dist/esm/scheduler-entry.js';
@@ -45,6 +46,8 @@ const rows = [
   ['scheduler entry, gzipped', bundle(scheduler), 15 * KB],
   ['the same on workerd', bundle(scheduler, 'workerd') + gzipSync(kernels).length, 15 * KB],
   ['main entry, gzipped', bundle('dist/esm/index.js'), 40 * KB],
+  ['without a bundler, gzipped', gzipped('dist/static/ddim-wasm.js'), 64 * KB],
+  ['its worker, gzipped', gzipped('dist/static/ddim-wasm-worker.js'), 32 * KB],
   [
     'embedded model',
     ['config.json', 'diffusion_pytorch_model.safetensors'].reduce((n, f) => n + statSync(`${model}/${f}`).size, 0),

@@ -4,6 +4,18 @@ import { writeFile } from './hub/files.js';
 import { eachChunk, kernels } from './kernels/arena.js';
 import type { Tensor } from './tensor.js';
 
+/** ImageData where the DOM's types are there, else an object of the same form. */
+export type PageImageData = typeof globalThis extends { ImageData: { prototype: infer T } }
+  ? T
+  : { readonly data: Uint8ClampedArray; readonly width: number; readonly height: number; readonly colorSpace: string };
+
+/** What a HTMLCanvasElement and an OffscreenCanvas have in common. */
+export interface Canvas {
+  width: number;
+  height: number;
+  getContext(kind: '2d'): unknown;
+}
+
 /**
  * An image of 8-bit pixels: what diffusers returns as a PIL image.
  *
@@ -83,21 +95,21 @@ export class RawImage {
   }
 
   /** An ImageData for a canvas; where there is no such class, an object of the same form. */
-  toImageData(): ImageData {
+  toImageData(): PageImageData {
     const { width, height } = this;
     const data = this.toRGBA();
     if (typeof ImageData === 'function') return new ImageData(data, width, height);
-    return { data, width, height, colorSpace: 'srgb' } as ImageData;
+    return { data, width, height, colorSpace: 'srgb' } as PageImageData;
   }
 
   /** Draws the image into a canvas, which takes its size. */
-  draw(canvas: HTMLCanvasElement | OffscreenCanvas): void {
+  draw(canvas: Canvas): void {
     if (typeof canvas?.getContext !== 'function') {
       throw new TypeError(`canvas: expected a canvas, got ${describe(canvas)}`);
     }
     canvas.width = this.width;
     canvas.height = this.height;
-    const context = canvas.getContext('2d') as CanvasRenderingContext2D | null;
+    const context = canvas.getContext('2d') as { putImageData(data: PageImageData, x: number, y: number): void } | null;
     if (!context) throw new TypeError('canvas: expected one that can give a 2d context');
     context.putImageData(this.toImageData(), 0, 0);
   }

@@ -1,5 +1,6 @@
 export type { DDIMSchedulerConfig, SchedulerConfig } from './config/scheduler.js';
 export type { UNetConfig } from './config/unet.js';
+export { type Configuration, configure } from './configure.js';
 export { Generator, randnTensor } from './generator.js';
 export type { ModelFiles } from './hub/memory.js';
 export type { DownloadProgress, HubOptions } from './hub/open.js';

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { platform } from '#platform';
 import {
   checkBoolean,
@@ -157,7 +158,7 @@ export class DDIMPipeline {
     checkWorkers(workers, device);
     if (otherScheduler !== undefined) checkScheduler(otherScheduler);
     if (otherUNet !== undefined) checkUNet(otherUNet);
-    const folder = await openFolder(model === undefined ? platform.embeddedModel() : model, hub);
+    const folder = await openFolder(model === undefined ? await platform.embeddedModel() : model, hub);
     const layout = await findLayout(folder);
     const scheduler = otherScheduler ?? toScheduler(layout);
     const unet = otherUNet ?? (await UNet2DModel.fromFolder(layout.unet, { device, variant, winograd, workers }));

@@ -1,12 +1,12 @@
 // What a worker runs: one session, asked by src/unet/thread.ts.
 import { onnxRuntime } from '#platform';
-import { workers } from '#workers';
+import { serve } from '#serve';
 import { type OpenSession, openMaterial } from './unet/open-material.js';
 import type { Request } from './unet/thread.js';
 
 let session: OpenSession | undefined;
 
-workers.serve({
+serve({
   // What may be missing on a server is loaded before the worker counts as ready.
   start: onnxRuntime,
   async answer(message) {

@@ -18,6 +18,7 @@ export async function bundleInternal(path: string): Promise<string> {
       '#platform': `${root}src/platform/node.ts`,
       '#kernels': `${root}src/kernels/compiled.ts`,
       '#workers': `${root}src/workers/node.ts`,
+      '#serve': `${root}src/workers/serve-node.ts`,
     },
     logLevel: 'warning',
   });

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { assets } from './assets.js';
 import { convert } from './convert.js';
 import { generate } from './generate.js';
 import { info } from './info.js';
@@ -21,6 +22,8 @@ const USAGE = `ddim-wasm: draws images with a diffusion model, the same pixels f
       --scale N         enlarge each pixel N times (1)
   ddim-wasm info [MODEL]           describe a model, and time a step of it here
   ddim-wasm convert MODEL --out DIR  write it with unet/model.onnx, weights within, for any ONNX runtime
+  ddim-wasm assets DIR             copy what a web page fetches, for bundlers that do not, or none (docs/bundlers.md)
+      --webgpu          also what device: 'webgpu' needs
   ddim-wasm help                   this text
 
 Wherever a model is read:
@@ -42,8 +45,10 @@ async function main([command, ...args]: string[]): Promise<void> {
     for (const text of await info(args)) console.log(text);
   } else if (command === 'convert') {
     for (const file of await convert(args)) if (process.stderr.isTTY) console.error(`wrote ${file}`);
+  } else if (command === 'assets') {
+    for (const file of await assets(args)) if (process.stderr.isTTY) console.error(`wrote ${file}`);
   } else {
-    throw new RangeError(`command: expected generate, info, convert or help, got '${command}'`);
+    throw new RangeError(`command: expected generate, info, convert, assets or help, got '${command}'`);
   }
 }
 

@@ -1,16 +1,17 @@
 import { describe } from '../check.js';
+import type { LazyFile } from '../platform/types.js';
 import { checkPath, type Folder } from './folder.js';
 
 /**
  * The files of a model in memory, by their paths below its folder: 'model_index.json', 'unet/config.json'. A Blob is read
  * when it is needed: files that were dropped on a page can be given as they are.
  */
-export type ModelFiles = Readonly<Record<string, Uint8Array | Blob>>;
+export type ModelFiles = Readonly<Record<string, Uint8Array | LazyFile>>;
 
 const isBytes = (value: unknown): value is Uint8Array =>
   Object.prototype.toString.call(value) === '[object Uint8Array]';
-const isBlob = (value: unknown): value is Blob =>
-  typeof value === 'object' && value !== null && typeof (value as Blob).arrayBuffer === 'function';
+const isBlob = (value: unknown): value is LazyFile =>
+  typeof value === 'object' && value !== null && typeof (value as LazyFile).arrayBuffer === 'function';
 
 /** @throws {TypeError} neither a name nor files. @throws {Error} a path that leads out of the folder. */
 export function checkModel(model: unknown): asserts model is string | ModelFiles {

@@ -16,7 +16,7 @@ export function fusedRandn(
   state: number,
   out: number,
 ): RandnBlocks | undefined {
-  const { memory } = kernels;
+  const memory = kernels.memory as WebAssembly.Memory;
   const { randnBlocks } = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as KernelExports;
   const [exact, fused] = [kernels.randnBlocks, randnBlocks].map((draw) => {
     kernels.seed(state, 0);

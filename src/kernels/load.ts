@@ -3,7 +3,7 @@ import { describe } from '../check.js';
 
 /** What kernels.wasm exports. Pointers are byte offsets; assembly/ documents each function. */
 export interface KernelExports {
-  memory: WebAssembly.Memory;
+  memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   heapBase(): number;
   seed(state: number, seed: number): void;
   rand(state: number, out: number, n: number): void;
@@ -63,7 +63,7 @@ let instantiated = false;
  * import kernels from 'ddim-wasm/kernels.wasm';
  * useKernels(kernels);
  */
-export function useKernels(module: WebAssembly.Module): void {
+export function useKernels(module: object): void {
   if (Object.prototype.toString.call(module) !== '[object WebAssembly.Module]') {
     throw new TypeError(`module: expected a WebAssembly.Module, got ${describe(module)}`);
   }
@@ -82,4 +82,4 @@ export function instantiate(): KernelExports {
 }
 
 /** fused.wasm; undefined where the host compiles no bytes, or the engine has no relaxed SIMD. */
-export const fused = (): WebAssembly.Module | undefined => (given ? undefined : fusedModule());
+export const fused = (): object | undefined => (given ? undefined : fusedModule());

@@ -1,8 +1,9 @@
 // Vercel's edge runtime: the web, but nothing is compiled from bytes, and code has 1 to 4 MB.
-import type { OnnxRuntime, Platform } from './types.js';
+import type { OnnxRuntime } from './onnxruntime.js';
+import type { Platform } from './types.js';
 import { platform as web } from './web.js';
 
-export { onnxRuntimeNative } from './web.js';
+export { onnxRuntimeAdvice, onnxRuntimeNative } from './web.js';
 
 const refuse = (): never => {
   throw new Error(

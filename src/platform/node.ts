@@ -2,7 +2,8 @@
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { OnnxRuntime, Platform, ProgressBarConfig, Tick } from './types.js';
+import type { OnnxRuntime, OnnxRuntimeAdvice } from './onnxruntime.js';
+import type { Platform, ProgressBarConfig, Tick } from './types.js';
 
 declare const __dirname: string;
 
@@ -48,7 +49,9 @@ async function noWebGpu(): Promise<never> {
 }
 
 export const platform: Platform = {
-  embeddedModel: () => join(here, '../../../models/fashion-mnist'),
+  embeddedModel: async () => join(here, '../../../models/fashion-mnist'),
+  // A page's module may run on a server first: what it configures is for the page.
+  configure: () => {},
 
   async readFile(path) {
     try {
@@ -85,6 +88,8 @@ export const platform: Platform = {
 
   progressBar,
 };
+
+export const onnxRuntimeAdvice: OnnxRuntimeAdvice = async () => 'install onnxruntime-web again';
 
 export const onnxRuntime: OnnxRuntime = () => import('onnxruntime-web');
 

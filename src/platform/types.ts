@@ -1,5 +1,3 @@
-import type * as ort from 'onnxruntime-web';
-
 /** Settings of the progress bar, named as tqdm's. */
 export interface ProgressBarConfig {
   /** Show none. Default false. */
@@ -43,10 +41,25 @@ export interface Store {
   open(hash: string): Promise<Part>;
 }
 
+/** What a file in memory must offer: a Blob does. It is read when it is needed. */
+export interface LazyFile {
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
+/** What `configure` can set. */
+export interface Settings {
+  /** The folder of the files that are fetched while the library runs. */
+  assets?: string | URL;
+  /** Loads onnxruntime with WebGPU. */
+  webgpu?: () => Promise<object>;
+}
+
 /** The only things that differ between Node and the web. */
 export interface Platform {
-  /** Directory or URL of the embedded model. */
-  embeddedModel(): string;
+  /** The embedded model: its directory, or its files. */
+  embeddedModel(): Promise<string | Record<string, Uint8Array | LazyFile>>;
+  /** Takes what `configure` was given. Nothing of it concerns Node. */
+  configure(settings: Settings): void;
   /** A file's bytes, or undefined where there is none. */
   readFile(path: string): Promise<Uint8Array | undefined>;
   isFile(path: string): Promise<boolean>;
@@ -67,6 +80,3 @@ export interface Platform {
   turn(): Promise<void>;
   progressBar(total: number, config: ProgressBarConfig): Promise<Tick>;
 }
-
-/** Loads onnxruntime. Not in `Platform`: a bundler leaves it out where nothing loads a model. */
-export type OnnxRuntime = () => Promise<typeof ort>;

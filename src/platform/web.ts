@@ -1,10 +1,12 @@
 // What browsers offer. platform/node.ts is its twin; workerd.ts and edge-light.ts differ from it in little.
 import { fetchFile } from './fetch.js';
-import type { OnnxRuntime, Platform } from './types.js';
+import type { OnnxRuntime, OnnxRuntimeAdvice } from './onnxruntime.js';
+import { settings } from './settings.js';
+import type { Platform } from './types.js';
 
 export const platform: Platform = {
-  // dist/esm/platform: the package is three levels up.
-  embeddedModel: () => new URL('../../../models/fashion-mnist', import.meta.url).href,
+  embeddedModel: async () => (await import('./assets-web.js')).embeddedModel(),
+  configure: (given) => void Object.assign(settings, given),
   readFile: (path) => fetchFile(path),
   isFile: async (path) => (await fetch(path, { method: 'HEAD' })).ok,
   isDirectory: async () => false,
@@ -16,6 +18,11 @@ export const platform: Platform = {
     throw new Error(`${path}: there is no file system here; use toBlob() or toPNG() and offer a download`);
   },
   async webGpuMissing() {
+    if (!settings.webgpu) {
+      throw new RangeError(
+        "device: 'webgpu' needs configure({ webgpu }) with `webgpu` of 'ddim-wasm/webgpu'; call it first",
+      );
+    }
     const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<object | null> } };
     if (!gpu) return 'this browser has no WebGPU, or none on a page without https';
     const adapter = await gpu.requestAdapter().catch(() => null);
@@ -33,10 +40,12 @@ export const platform: Platform = {
   progressBar: async () => () => {},
 };
 
-export const onnxRuntime: OnnxRuntime = () => import('onnxruntime-web/wasm') as never;
+export const onnxRuntime: OnnxRuntime = async () => (await import('./assets-web.js')).onnxRuntime();
+
+export const onnxRuntimeAdvice: OnnxRuntimeAdvice = async () => (await import('./assets-web.js')).onnxRuntimeAdvice;
 
 export const onnxRuntimeNative: OnnxRuntime = async () => {
   throw new RangeError("device: native devices run in Node only; use 'wasm'");
 };
 
-export const onnxRuntimeGpu: OnnxRuntime = () => import('onnxruntime-web/webgpu') as never;
+export const onnxRuntimeGpu: OnnxRuntime = async () => (await import('./assets-web.js')).onnxRuntimeGpu();

@@ -1,12 +1,13 @@
 // workerd (Cloudflare Workers): the web, but nothing is compiled from bytes, and there are no files.
-import type { OnnxRuntime, Platform } from './types.js';
+import type { OnnxRuntime } from './onnxruntime.js';
+import type { Platform } from './types.js';
 import { platform as web } from './web.js';
 
-export { onnxRuntimeNative } from './web.js';
+export { onnxRuntimeAdvice, onnxRuntimeNative } from './web.js';
 
 export const platform: Platform = {
   ...web,
-  embeddedModel() {
+  async embeddedModel() {
     throw new Error(
       'model: expected the files of a model, since a Worker has none of its own; import them as data and give them to fromPretrained (docs/edge.md)',
     );

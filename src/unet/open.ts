@@ -44,8 +44,8 @@ async function threadsFor(workers: number | undefined): Promise<Thread[]> {
   } catch (cause) {
     const reason = `workers: could not be started (${(cause as Error).message})`;
     const advice =
-      "the bundler must emit the entry 'ddim-wasm/worker' as ddim-wasm-worker.js beside its bundle, on the page's own " +
-      "origin, and the page's policy allow it (worker-src 'self')";
+      "if the bundler does not find the worker's script, see docs/bundlers.md for 'npx ddim-wasm assets DIR'; it must come " +
+      "from the page's own origin, and the page's policy allow it (worker-src 'self')";
     if (workers !== undefined) throw new Error(`${reason}; ${advice}, or use workers: 0`, { cause });
     if (!warned) console.warn(`${reason}, so that the page stands still while it draws; ${advice}`);
     warned = true;

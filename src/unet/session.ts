@@ -1,5 +1,5 @@
 import type * as ort from 'onnxruntime-web';
-import { onnxRuntime, onnxRuntimeGpu, onnxRuntimeNative } from '#platform';
+import { onnxRuntime, onnxRuntimeAdvice, onnxRuntimeGpu, onnxRuntimeNative } from '#platform';
 import { type Device, isNative } from './device.js';
 import type { Model } from './model.js';
 import type { ElementType, InputInfo, Pass, Runner, Value } from './runner.js';
@@ -99,6 +99,9 @@ export async function openSession(model: SessionModel, device: Device): Promise<
   } catch (cause) {
     if (cause instanceof RangeError) throw cause;
     const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, ' ');
+    if (reason.includes('no available backend')) {
+      throw new Error(`onnxruntime could not start (${reason}); ${await onnxRuntimeAdvice()}`, { cause });
+    }
     const parts = [model.label, ...model.externalData.keys()].join(' with ');
     throw new Error(`${parts}: onnxruntime could not load it on '${device}'; fetch or export it again (${reason})`, {
       cause,

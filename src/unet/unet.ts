@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { checkInteger, checkOneOf, checkOptions, checkSignal, checkString } from '../check.js';
 import { type UNetConfig, unetConfig } from '../config/unet.js';
 import { type Folder, sub } from '../hub/folder.js';

@@ -1,8 +1,7 @@
 // Threads of Node (and of Deno and Bun, through their Node layer). workers/web.ts is its twin.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parentPort, Worker } from 'node:worker_threads';
-import { serve } from './serve.js';
+import { Worker } from 'node:worker_threads';
 import type { Workers } from './types.js';
 
 declare const __dirname: string;
@@ -29,15 +28,5 @@ export const workers: Workers = {
         await worker.terminate();
       },
     };
-  },
-
-  serve(service) {
-    const port = parentPort;
-    if (!port) throw new Error('ddim-wasm/worker: runs in a worker only');
-    serve(
-      service,
-      (onMessage) => port.on('message', onMessage),
-      (answer, transfer) => port.postMessage(answer, transfer),
-    );
   },
 };

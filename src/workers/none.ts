@@ -5,4 +5,4 @@ const none = (): never => {
   throw new Error('this runtime has no workers');
 };
 
-export const workers: Workers = { byDefault: () => 0, start: none, serve: none };
+export const workers: Workers = { byDefault: () => 0, start: none };

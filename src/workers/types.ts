@@ -27,6 +27,10 @@ export interface Workers {
   byDefault(): number;
   /** Starts one that runs src/worker.ts. @throws it cannot be started; often this comes to light later. */
   start(events: WorkerEvents): WorkerPort;
-  /** In that worker: answers what it is asked. */
-  serve(service: WorkerService): void;
 }
+
+/**
+ * In a worker: answers what it is asked. Not in `Workers`, for Turbopack follows a worker that could start itself without
+ * end.
+ */
+export type Serve = (service: WorkerService) => void;

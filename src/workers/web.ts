@@ -1,5 +1,5 @@
 // Web Workers. workers/node.ts is its twin.
-import { serve } from './serve.js';
+import { inFolder, settings } from '../platform/settings.js';
 import type { Workers } from './types.js';
 
 export const workers: Workers = {
@@ -7,7 +7,9 @@ export const workers: Workers = {
 
   start({ onMessage, onEnd }) {
     // In this very form, for bundlers look for it.
-    const worker = new Worker(new URL('./ddim-wasm-worker.js', import.meta.url), { type: 'module' });
+    const worker = settings.assets
+      ? new Worker(inFolder(settings.assets, 'ddim-wasm-worker.js'), { type: 'module' })
+      : new Worker(new URL('./ddim-wasm-worker.js', import.meta.url), { type: 'module' });
     worker.onmessage = ({ data }) => onMessage(data);
     worker.onmessageerror = () => onEnd('a message could not be read');
     worker.onerror = (event) => {
@@ -19,14 +21,5 @@ export const workers: Workers = {
       hold: () => {},
       terminate: async () => worker.terminate(),
     };
-  },
-
-  serve(service) {
-    const scope = globalThis as unknown as Worker;
-    serve(
-      service,
-      (onMessage) => scope.addEventListener('message', ({ data }) => onMessage(data)),
-      (answer, transfer) => scope.postMessage(answer, transfer),
-    );
   },
 };

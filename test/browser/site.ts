@@ -61,7 +61,7 @@ export async function bundlePage(
     conditions: ['browser'],
     // The package's own imports, not the paths of tsconfig.json.
     tsconfigRaw: '{}',
-    alias: { 'ddim-wasm': join(root, 'dist/esm/index.js') },
+    alias: { 'ddim-wasm/webgpu': join(root, 'dist/esm/webgpu.js'), 'ddim-wasm': join(root, 'dist/esm/index.js') },
     logLevel: 'error',
   });
   for (const name of runtimes) {

@@ -1,5 +1,8 @@
 // What the page of webgpu.test.ts does.
-import { type Device, Generator, UNet2DModel } from 'ddim-wasm';
+import { configure, type Device, Generator, UNet2DModel } from 'ddim-wasm';
+import { webgpu } from 'ddim-wasm/webgpu';
+
+configure({ webgpu });
 
 /** Runs the site's model on two devices, moving between them. */
 async function compare(shape: number[], timesteps: number[]) {

@@ -127,8 +127,10 @@ test.each([
   [['generate', '--seeds', '0-1', '--out', 'two.png'], /--out: expected a directory for 2 images/],
   [['generate', '--seed', '-1'], /--seed=-/],
   [['generate', '--colour'], /--colour/],
+  [['assets'], /DIR: expected one, got none/],
+  [['assets', 'a', 'b'], /DIR: expected one, got a b/],
   [['info', 'a', 'b'], /MODEL: expected at most one/],
-  [['paint'], /command: expected generate, info, convert or help, got 'paint'/],
+  [['paint'], /command: expected generate, info, convert, assets or help, got 'paint'/],
 ])('%j: one line and exit code 1', async (args, message) => {
   await withDirectory(async (directory) => {
     const { code, stdout, stderr } = await run(directory, ...args);

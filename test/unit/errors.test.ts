@@ -1,7 +1,16 @@
 // Every public function with arguments of wrong types and values: the class of the error, and that its message names the
 // argument and what arrived. Then model directories that are missing or broken: the message names the file.
 import { appendFile, cp, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { DDIMPipeline, DDIMScheduler, Generator, RawImage, randnTensor, type Tensor, UNet2DModel } from 'ddim-wasm';
+import {
+  configure,
+  DDIMPipeline,
+  DDIMScheduler,
+  Generator,
+  RawImage,
+  randnTensor,
+  type Tensor,
+  UNet2DModel,
+} from 'ddim-wasm';
 import { failure, fixture, withDirectory } from '../support.ts';
 
 // Arguments are wrong on purpose, which the types would not allow.
@@ -652,6 +661,18 @@ describe('UNet2DModel', () => {
       /^device: 'webgpu' runs in browsers only; use 'wasm'/,
     ],
     ['to webgpu, in Node', () => model.to('webgpu'), RangeError, /^device: 'webgpu' runs in browsers only; use 'wasm'/],
+  ]);
+});
+
+describe('configure', () => {
+  check([
+    ...values('configuration', (value) => () => configure(value), TypeError, [[5, /5/]]),
+    ...values('assets', (assets) => () => configure({ assets } as Any), TypeError, [
+      [5, /5/],
+      [{}, /an object/],
+    ]),
+    ...values('webgpu', (webgpu) => () => configure({ webgpu } as Any), TypeError, [[true, /true/]]),
+    ['an unknown setting', () => configure({ asset: '/' } as Any), RangeError, /asset/],
   ]);
 });
 

@@ -1,7 +1,7 @@
 import type { WorkerService } from './types.js';
 
 /** Answers messages by `{ value }` or `{ error }`, the first one when the service is ready. */
-export function serve(
+export function answering(
   { start, answer }: WorkerService,
   listen: (onMessage: (message: unknown) => void) => void,
   post: (answer: object, transfer: ArrayBuffer[]) => void,
