@@ -2,10 +2,10 @@
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  // These need more than Node: `npm run interop`, `npm run browser` and `npm run edge` run them.
+  // These need more than Node: `npm run interop`, `browser`, `edge` and `bundlers` run them.
   testPathIgnorePatterns: process.env.TEST_ALL
     ? []
-    : ['<rootDir>/test/interop/', '<rootDir>/test/browser/', '<rootDir>/test/edge/'],
+    : ['interop', 'browser', 'edge', 'bundlers'].map((folder) => `<rootDir>/test/${folder}/`),
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/test/esbuild-transform.mjs' },
   moduleNameMapper: {

@@ -1,0 +1,4 @@
+import { defineConfig } from 'vite';
+
+// For any path of a server. Nothing is configured for ddim-wasm.
+export default defineConfig({ base: './' });
