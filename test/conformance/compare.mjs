@@ -11,8 +11,9 @@ function differing(actual, wanted) {
  * @param runs `{ name, asked, results, failure }` of each runtime, the one to compare with first: the cases it was asked
  *   for (as cases.json has them), what it reported, and why it ended early, if it did.
  * @param expected what record.py recorded.
- * @returns for each runtime and group, what is equal and what is not: a case passes if it was compared with something and
- *   all of its hashes are equal.
+ * @returns for each runtime and group, how many cases passed and failed, how many hashes were compared with something, how
+ *   many of those are equal, and how many were compared with nothing. A case of these neither passes nor fails, unless it
+ *   has no result.
  */
 export function compare(runs, expected) {
   const find = ({ results }, name, group) => results.find((r) => r.name === name && (!group || r.group === group));
@@ -22,7 +23,7 @@ export function compare(runs, expected) {
     const differences = [];
     if (run.failure) differences.push(`${run.name}: ${run.failure}`);
     for (const [group, cases] of Object.entries(run.asked)) {
-      const count = { passed: 0, failed: 0, uncompared: 0, hashes: 0, equal: 0 };
+      const count = { passed: 0, failed: 0, hashes: 0, equal: 0, uncompared: 0 };
       groups[group] = count;
       for (const { name, equals } of cases) {
         const result = find(run, name, group);
@@ -40,8 +41,11 @@ export function compare(runs, expected) {
           }
         }
         const all = Object.keys(hashes).length;
-        count.hashes += all;
-        count.equal += all - [...wrong.keys()].filter((key) => key in hashes).length;
+        if (others.length === 0) count.uncompared += all;
+        else {
+          count.hashes += all;
+          count.equal += all - [...wrong.keys()].filter((key) => key in hashes).length;
+        }
         // A case without a hash proves nothing.
         const empty = all === 0 ? 'gave no hash' : undefined;
         const reason = problem ?? empty;
@@ -52,7 +56,6 @@ export function compare(runs, expected) {
         }
         if (reason || wrong.size > 0) count.failed++;
         else if (others.length > 0) count.passed++;
-        else count.uncompared++;
       }
     }
     return { name: run.name, groups, differences };

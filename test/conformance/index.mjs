@@ -91,11 +91,12 @@ async function writeWorker() {
   await copyFile(join(here, 'entries/worker.capnp'), join(folder, 'worker.capnp'));
 }
 
-const light = (cases) => ({
-  noise: cases.noise,
-  scheduler: cases.scheduler,
-  generations: cases.generations.filter((one) => one.emulated),
-});
+/** What a runtime is asked for. */
+function casesFor({ emulated = false }) {
+  const light = (group, one) => !emulated || one.emulated || ['noise', 'scheduler'].includes(group);
+  const groups = Object.entries(cases).map(([group, list]) => [group, list.filter((one) => light(group, one))]);
+  return Object.fromEntries(groups.filter(([, list]) => list.length > 0));
+}
 
 // Stopped from outside: what was started is stopped, too (runtimes/process.mjs).
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
@@ -118,7 +119,7 @@ const runs = [];
 const missing = [];
 // The first is always run: the others are compared with it.
 for (const runtime of RUNTIMES.filter((one, i) => i === 0 || !only || only.includes(one.key))) {
-  const { name, isolated = false, emulated = false, idleMs = 120_000 } = runtime;
+  const { name, isolated = false, idleMs = 120_000 } = runtime;
   const found = await runtime.find();
   const row = { name, version: found?.version };
   rows.push(row);
@@ -127,7 +128,7 @@ for (const runtime of RUNTIMES.filter((one, i) => i === 0 || !only || only.inclu
     if (only) missing.push(name);
     continue;
   }
-  const asked = emulated ? light(cases) : cases;
+  const asked = casesFor(runtime);
   const started = performance.now();
   const start = () => found.start({ base: server.base, folder: root.replace(/\/$/, '') });
   const { results, about, failure } = await server.collect({ cases: asked, isolated, idleMs, start });

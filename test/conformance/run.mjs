@@ -14,7 +14,9 @@ async function sha256(view) {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** A model at a time is kept loaded: cases that follow each other often share one. */
+const keyOf = (model, options = {}) => JSON.stringify([model, options]);
+
+/** One model at a time is kept loaded. */
 function loader({ DDIMPipeline }, place) {
   let key;
   let pipe;
@@ -22,7 +24,7 @@ function loader({ DDIMPipeline }, place) {
   return {
     dispose,
     async load(model, options) {
-      const wanted = JSON.stringify([model, options]);
+      const wanted = keyOf(model, options);
       if (wanted === key) return pipe;
       await dispose();
       [key, pipe] = [undefined, undefined];
@@ -102,8 +104,20 @@ async function generation({ Generator }, one, { load }) {
 
 const GROUPS = { noise, scheduler };
 
+/** All cases with their groups, those of one model together: loading takes longer than running. */
+function inOrder(cases) {
+  const together = new Map();
+  for (const [group, list] of Object.entries(cases)) {
+    for (const one of list) {
+      const key = keyOf(one.model, one.load);
+      together.set(key, [...(together.get(key) ?? []), [group, one]]);
+    }
+  }
+  return [...together.values()].flat();
+}
+
 /**
- * Runs all cases in turn.
+ * Runs all cases, one after the other.
  * @param library the exports of ddim-wasm.
  * @param cases what cases.json holds, or a part of it.
  * @param place what `fromPretrained` takes for a model, by its path in the repository, or for the embedded one, which has
@@ -112,14 +126,12 @@ const GROUPS = { noise, scheduler };
  */
 export async function runCases({ library, cases, place, report }) {
   const models = loader(library, place);
-  for (const [group, list] of Object.entries(cases)) {
-    for (const one of list) {
-      const result = await (GROUPS[group] ?? generation)(library, one, models).then(
-        (hashes) => ({ hashes }),
-        (error) => ({ error: String(error) }),
-      );
-      await report({ group, name: one.name, ...result });
-    }
+  for (const [group, one] of inOrder(cases)) {
+    const result = await (GROUPS[group] ?? generation)(library, one, models).then(
+      (hashes) => ({ hashes }),
+      (error) => ({ error: String(error) }),
+    );
+    await report({ group, name: one.name, ...result });
   }
   await models.dispose();
 }
