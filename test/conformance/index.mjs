@@ -58,13 +58,16 @@ async function writeModels(cases) {
   await (await import(outfile)).writeModels(join(root, folder), [...new Set(drawn)]);
 }
 
-/** The page of the browsers. */
+/** The page of the browsers, and the script of its workers. */
 async function writePage() {
   // As deep as the package's own modules: the embedded model is three levels up.
   const folder = join(built, 'page/conformance');
   await build({
     ...esbuild,
-    entryPoints: [join(here, 'entries/page.mjs')],
+    entryPoints: {
+      page: join(here, 'entries/page.mjs'),
+      'ddim-wasm-worker': join(here, 'node_modules/ddim-wasm/dist/esm/workers/ddim-wasm-worker.js'),
+    },
     outdir: folder,
     platform: 'browser',
     conditions: ['browser'],
@@ -92,9 +95,11 @@ async function writeWorker() {
 }
 
 /** What a runtime is asked for. */
-function casesFor({ emulated = false }) {
+function casesFor({ emulated = false, without = [] }) {
   const light = (group, one) => !emulated || one.emulated || ['noise', 'scheduler'].includes(group);
-  const groups = Object.entries(cases).map(([group, list]) => [group, list.filter((one) => light(group, one))]);
+  const groups = Object.entries(cases)
+    .filter(([group]) => !without.includes(group))
+    .map(([group, list]) => [group, list.filter((one) => light(group, one))]);
   return Object.fromEntries(groups.filter(([, list]) => list.length > 0));
 }
 

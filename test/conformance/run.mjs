@@ -77,6 +77,8 @@ async function scheduler({ DDIMScheduler, Generator }, { config, steps, eta, cli
 async function generation({ Generator }, one, { load }) {
   const { model, load: options = {}, seeds, seed, labels, steps, eta = 0, clipped = false } = one;
   const pipe = await load(model, options);
+  const { workers = pipe.unet.workers } = options;
+  if (pipe.unet.workers !== workers) throw new Error(`${pipe.unet.workers} workers in place of ${workers}`);
   const { sizes = [seeds?.length ?? one.batch] } = one;
   const hashes = {};
   let first = 0;

@@ -5,6 +5,7 @@ const MEANS = {
   scheduler: 'schedules and steps of `DDIMScheduler`, against diffusers',
   generations: 'latents after every step, and pixels, of the embedded model and of models of every container and kind',
   batches: 'images drawn alone or in other batches, against the same images in one batch',
+  workers: 'batches spread over several workers, against one session',
 };
 
 const row = (cells) => `| ${cells.join(' | ')} |`;
@@ -43,7 +44,7 @@ Each runtime runs the same module ([run.mjs](../test/conformance/run.mjs)) over 
 of a runtime in a group of cases. None of them is compared with a recording of our own:
 
 - noise and scheduler with what ${recordedWith} gave ([record.py](../test/conformance/record.py)),
-- batches also with the same images of the same runtime, drawn in one batch by one session,
+- batches and workers also with the same images of the same runtime, drawn in one batch by one session,
 - all with ${rows[0].name} ${rows[0].version}, the first row; its generations are what the other rows are compared with.
 
 ${table(groups, rows)}

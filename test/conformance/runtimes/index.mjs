@@ -2,6 +2,7 @@
 // installed as `{ version, start }`, or undefined; further:
 //   isolated   serve the page with the headers of cross-origin isolation
 //   emulated   slow: only noise, scheduler and the cases marked `emulated`
+//   without    groups of cases that it cannot run
 //   idleMs     how long a single case may take
 import { fileURLToPath } from 'node:url';
 import { browserRuntime } from './browser.mjs';
@@ -30,6 +31,7 @@ export const RUNTIMES = [
   ),
   workerdRuntime('workerd', () => packaged([`@cloudflare/workerd-linux-${cpu === 'x64' ? '64' : cpu}/bin/workerd`]), {
     key: 'workerd',
+    without: ['workers'],
   }),
   browserRuntime('Chromium', 'chromium', false),
   browserRuntime('Chromium', 'chromium', true),
