@@ -1,7 +1,10 @@
 // Everything that takes time: loading models, drawing on either device, hashing, PNGs. The page only shows what it is told.
-import { DDIMPipeline, Generator, makeImageGrid, type RawImage, type UNet2DModel } from 'ddim-wasm';
+import { configure, DDIMPipeline, Generator, makeImageGrid, type RawImage, type UNet2DModel } from 'ddim-wasm';
+import { webgpu } from 'ddim-wasm/webgpu';
 import { joinImages, splitImages, toPixels } from './pixels.js';
 import type { Answer, Device, Model, Request } from './protocol.js';
+
+configure({ webgpu });
 
 const answer = (message: Answer, transfer: ArrayBuffer[] = []) => postMessage(message, { transfer });
 

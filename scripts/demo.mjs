@@ -25,7 +25,7 @@ await build({
   target: 'es2022',
   // The package's own imports and exports, not the paths of tsconfig.json.
   tsconfigRaw: '{}',
-  alias: { 'ddim-wasm': './dist/esm/index.js' },
+  alias: { 'ddim-wasm/webgpu': './dist/esm/webgpu.js', 'ddim-wasm': './dist/esm/index.js' },
   logLevel: 'error',
 });
 for (const name of ['index.html', 'style.css']) cpSync(join('demo', name), join(out, name));
