@@ -44,8 +44,8 @@ async function threadsFor(workers: number | undefined): Promise<Thread[]> {
   } catch (cause) {
     const reason = `workers: could not be started (${(cause as Error).message})`;
     const advice =
-      "if the bundler does not find the worker's script, see docs/bundlers.md for 'npx ddim-wasm assets DIR'; it must come " +
-      "from the page's own origin, and the page's policy allow it (worker-src 'self')";
+      "its script, ddim-wasm-worker.js, must come from the page's own origin, and the page's policy allow it (worker-src " +
+      "'self'); if your bundler does not ship it, run 'npx ddim-wasm assets DIR', see docs/bundlers.md";
     if (workers !== undefined) throw new Error(`${reason}; ${advice}, or use workers: 0`, { cause });
     if (!warned) console.warn(`${reason}, so that the page stands still while it draws; ${advice}`);
     warned = true;
