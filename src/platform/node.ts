@@ -1,5 +1,6 @@
 // What Node (and Deno and Bun, through their Node layer) offer. platform/web.ts is its twin.
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { OnnxRuntime, OnnxRuntimeAdvice } from './onnxruntime.js';
@@ -83,6 +84,14 @@ export const platform: Platform = {
   },
 
   webGpuMissing: noWebGpu,
+
+  async onnxRuntimeWasm() {
+    try {
+      return await readFile(createRequire(join(here, 'x.js')).resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm'));
+    } catch {
+      return undefined; // onnxruntime looks for itself, and tells what is missing.
+    }
+  },
 
   turn: () => new Promise((resolve) => setImmediate(resolve)),
 

@@ -76,6 +76,8 @@ export interface Platform {
   writeFile(path: string, content: Uint8Array | string): Promise<void>;
   /** Why a page has no WebGPU; undefined where there is. @throws {RangeError} where there are no pages. */
   webGpuMissing(): Promise<string | undefined>;
+  /** The bytes of onnxruntime's WebAssembly, where it would read them and keep them for good (14 MB, twice). */
+  onnxRuntimeWasm?(): Promise<Uint8Array | undefined>;
   /** Lets timers, signals and input through: a whole forward pass is one long task. */
   turn(): Promise<void>;
   progressBar(total: number, config: ProgressBarConfig): Promise<Tick>;

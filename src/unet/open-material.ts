@@ -36,7 +36,7 @@ export async function openMaterial(
   const { label, parameters, plan, unused = [] } = model;
   const bytes = [...model.externalData.values()].reduce((sum, { length }) => sum + length, model.graph.length);
   const runner = await openSession(model, device);
-  if (owned) for (const file of material.files.values()) discard(file);
+  if (owned) for (const file of material.files.values()) await discard(file);
   const { inputs, outputs } = runner;
   return { runner, about: { inputs, outputs, label, parameters, bytes, plan, unused } };
 }

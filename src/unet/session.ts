@@ -1,6 +1,7 @@
 import type * as ort from 'onnxruntime-web';
-import { onnxRuntime, onnxRuntimeAdvice, onnxRuntimeGpu, onnxRuntimeNative } from '#platform';
+import { onnxRuntime, onnxRuntimeAdvice, onnxRuntimeGpu, onnxRuntimeNative, platform } from '#platform';
 import { type Device, isNative } from './device.js';
+import { discard } from './discard.js';
 import type { Model } from './model.js';
 import type { ElementType, InputInfo, Pass, Runner, Value } from './runner.js';
 
@@ -66,7 +67,16 @@ export function prepareSession(device: Device): void {
   prepared ??= (async () => {
     const { InferenceSession, env } = await runtimeOf(device);
     configure(env);
-    await (await InferenceSession.create(SMALLEST)).release();
+    const bytes = env.wasm.wasmBinary ? undefined : await platform.onnxRuntimeWasm?.();
+    if (bytes) env.wasm.wasmBinary = bytes.buffer as ArrayBuffer;
+    try {
+      await (await InferenceSession.create(SMALLEST)).release();
+    } finally {
+      if (bytes) {
+        env.wasm.wasmBinary = undefined;
+        await discard(bytes);
+      }
+    }
   })().catch(() => {});
 }
 
