@@ -21,6 +21,13 @@ export function instantiate() {
   return { ...exports, reserve };
 }
 
+/** randnBlocks by relaxed SIMD, in the memory of the kernels; undefined where the engine has none (Node before 22). */
+export function fusedRandn({ memory }) {
+  const bytes = readFileSync(new URL('../build/fused.wasm', import.meta.url));
+  if (!WebAssembly.validate(bytes)) return undefined;
+  return new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports.randnBlocks;
+}
+
 const [i32, end] = [0x7f, 0x0b];
 const [END, X, Y, OUT] = [0, 1, 2, 3];
 const get = (local) => [0x20, local];

@@ -4,7 +4,7 @@ import MersenneTwister from 'mersenne-twister';
 import { Random } from 'random';
 import { Generator } from '../dist/esm/index.js';
 import { here, interleave } from './harness.mjs';
-import { instantiate, STATE_BYTES } from './kernels.mjs';
+import { fusedRandn, instantiate, STATE_BYTES } from './kernels.mjs';
 
 const SIZES = [3072, 1_000_000];
 
@@ -48,6 +48,7 @@ export async function measure(torch, rounds) {
     const state = k.reserve(STATE_BYTES);
     const address = k.reserve(n * 4);
     k.seed(state, 0);
+    const fused = fusedRandn(k);
     const ours = new Generator(0);
     // The kernel and the public call are one noise.
     k.randnBlocks(state, address, Math.floor(n / 16));
@@ -63,6 +64,7 @@ export async function measure(torch, rounds) {
     const twister = new MersenneTwister(0);
     const contestants = {
       kernel: here(() => k.randnBlocks(state, address, n / 16)),
+      ...(fused && { 'kernel, relaxed SIMD': here(() => fused(state, address, n / 16)) }),
       'generator.randn': here(() => ours.randn(n)),
       ...(torch && { 'x.normal_ (torch)': torch.time('normal', n), 'torch.randn': torch.time('randn', n) }),
       'plain JS': here(() => plain(out)),

@@ -121,6 +121,7 @@ export function targets(groups) {
     };
     if (group.reference === 'torch.randn') {
       limit('kernel', 1, '>=');
+      limit('kernel, relaxed SIMD', 1.7, '>=');
       limit('generator.randn', 0.65, '>=');
     }
     if (group.subject === 'step') limit('kernel', { 200000: 2.2, 3000000: 1.05 }[group.n], '<=');
