@@ -29,8 +29,8 @@ afterAll(async () => {
   await hub?.close();
 });
 
-/** A fresh browser profile with the page open. */
-const withPage = (body: (page: Page) => Promise<void>) =>
+/** A fresh browser profile with the page open; `prepare` is run in it before anything else. */
+const withPage = (body: (page: Page) => Promise<void>, prepare = '') =>
   withDirectory(async (directory) => {
     await bundlePage(directory, 'test/browser/page.ts');
     const site = await serveFolder(directory);
@@ -38,6 +38,7 @@ const withPage = (body: (page: Page) => Promise<void>) =>
     try {
       const page = await context.newPage();
       page.on('pageerror', (error) => process.stderr.write(`${error.message}\n`));
+      await page.addInitScript(prepare);
       await page.goto(site.url);
       await page.waitForFunction('typeof run === "function"');
       await body(page);
@@ -79,6 +80,17 @@ test('from the Hub, then from the cache, with and without a connection: the bits
     expect(third).toEqual({ fetched: [], parameters: 2947, hash });
     expect(hub.requests).toEqual([]);
   }));
+
+test('where there is no cache the page keeps the files, and a second load finds them whole', () =>
+  withPage(async (page) => {
+    const shape = [1, 3, 8, 8];
+    const hash = await inNode(fixture('checkpoints/safetensors'), shape, 2, 20);
+    const options = { endpoint: hub.endpoint };
+    const first = await run(page, 'owner/small', options, shape, 2, 20);
+    expect(first).toEqual({ fetched: ['config.json', WEIGHTS], parameters: 2947, hash });
+    const second = await run(page, 'owner/small', options, shape, 2, 20);
+    expect(second).toEqual({ fetched: [], parameters: 2947, hash });
+  }, 'delete globalThis.caches'));
 
 test('ddpm-cifar10-32, 35.7 million parameters', () =>
   withDirectory(async (directory) => {
