@@ -53,9 +53,10 @@ export async function measure(torch, rounds) {
     const modelOutput = { data: noise.data.map((z, i) => z + 0.05 * error.data[i]), shape };
 
     const k = instantiate();
-    const bound = memoryBound(k.memory);
+    const bound = await memoryBound(k.memory);
     const bytes = 4 * n;
-    const [pOutput, pSample, pPrev, pNoise, pX0] = Array.from({ length: 5 }, () => k.reserve(bytes));
+    const lines = (bytes + 63) & ~63;
+    const [pOutput, pSample, pPrev, pNoise, pX0] = Array.from({ length: 5 }, () => k.reserve(lines));
     const at = (address) => new Float32Array(k.memory.buffer, address, n);
     at(pOutput).set(modelOutput.data);
     at(pSample).set(sample.data);
@@ -73,7 +74,8 @@ export async function measure(torch, rounds) {
 
     const copies = [0, 1, 2].map(() => new Float32Array(n));
     const contestants = {
-      'memory bound': here(() => bound(bytes, pOutput, pSample, pPrev)),
+      'memory bound': here(() => bound.endToEnd(lines, pOutput, pSample, pPrev)),
+      'memory bound, in four places': here(() => bound.inPlaces(lines, pOutput, pSample, pPrev)),
       kernel: here(() => kernel(0, 0, 0)),
       'kernel, eta 1 (reads 3)': here(() => kernel(pNoise, 0, 0.1)),
       'kernel, with x0 (writes 2)': here(() => kernel(0, pX0, 0)),

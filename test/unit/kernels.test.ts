@@ -46,3 +46,45 @@ test('the kernels, before the first use and no later', async () => {
   const error = await failure(() => useKernels(kernels));
   expect(error.message).toBe('useKernels: the kernels are in use already; call it before anything else');
 });
+
+interface Exports {
+  memory: WebAssembly.Memory;
+  heapBase(): number;
+  step(...args: (number | boolean)[]): void;
+}
+
+// In parts of 16,384 it is scheduler.step, which test/parity compares with diffusers.
+test.each([262_143, 262_144, 300_001, 1_000_003, 3_145_728])('a step on %i elements, whole and in parts', async (n) => {
+  const { exports } = new WebAssembly.Instance(kernels) as unknown as { exports: Exports };
+  const bytes = (4 * n + 63) & ~63;
+  const first = (exports.heapBase() + 63) & ~63;
+  const names = ['output', 'sample', 'noise', 'prev', 'x0', 'prevOfParts', 'x0OfParts'] as const;
+  exports.memory.grow(Math.ceil((first + names.length * bytes) / 65536));
+  const at = Object.fromEntries(names.map((name, i) => [name, first + i * bytes])) as Record<
+    (typeof names)[number],
+    number
+  >;
+  const values = (address: number) => new Uint8Array(exports.memory.buffer, address, bytes);
+  const inputs = new Float32Array(exports.memory.buffer, first, (3 * bytes) / 4);
+  for (let i = 0; i < inputs.length; i++) inputs[i] = ((i * 7919) % 6007) / 1000 - 3;
+  const part = 16_384;
+  for (const [prediction, rederive, noise, x0] of [
+    [0, false, false, false],
+    [0, false, true, true],
+    [0, true, true, false],
+    [1, false, false, true],
+    [2, true, true, true],
+  ] as const) {
+    const step = (from: number, count: number, prev: number, original: number) => {
+      const z = noise ? at.noise + from : 0;
+      const weights = [0.6, 0.8, 1, 0.7, 0.5, 0.2];
+      exports.step(prediction, rederive, count, at.output + from, at.sample + from, z, prev, original, ...weights);
+    };
+    step(0, n, at.prev, x0 ? at.x0 : 0);
+    for (let i = 0; i < n; i += part) {
+      step(4 * i, Math.min(part, n - i), at.prevOfParts + 4 * i, x0 ? at.x0OfParts + 4 * i : 0);
+    }
+    expect(Buffer.compare(values(at.prev), values(at.prevOfParts))).toBe(0);
+    if (x0) expect(Buffer.compare(values(at.x0), values(at.x0OfParts))).toBe(0);
+  }
+});
