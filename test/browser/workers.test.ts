@@ -131,7 +131,8 @@ test.each([
 
 /** Memory of the pages of the browser, in bytes, after garbage is collected. */
 async function residentBytes(page: Page): Promise<number> {
-  await Promise.all([page, ...page.workers()].map((context) => context.evaluate('gc()')));
+  await page.evaluate('gc()');
+  await Promise.all(page.workers().map((worker) => worker.evaluate('gc()')));
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
   await session.detach();
