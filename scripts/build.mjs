@@ -23,10 +23,10 @@ const shared = {
   target: 'es2022',
   logLevel: 'warning',
   legalComments: 'none',
-  keepNames: true,
 };
 // What package.json chooses among by its conditions, and what says where other files lie: each stays in its place.
 const chosen = [
+  ...['open', 'open-edge'].map((name) => `src/hub/${name}.ts`),
   ...['compiled', 'workerd', 'edge-light'].map((name) => `src/kernels/${name}.ts`),
   ...['node', 'web', 'assets-web', 'workerd', 'edge-light'].map((name) => `src/platform/${name}.ts`),
   ...['node', 'web', 'none', 'serve-node', 'serve-web'].map((name) => `src/workers/${name}.ts`),
@@ -64,7 +64,7 @@ await build({
   splitting: true,
   // As deep as platform/ is: src/platform/web.ts, which may become a chunk, finds models/ from there.
   chunkNames: 'chunks/[name]-[hash]',
-  external: [...external, 'fast-png', 'node:*', '*.wasm', '*.wasm?module'],
+  external: [...external, '#hub', 'fast-png', 'node:*', '*.wasm', '*.wasm?module'],
 });
 copyFileSync('build/kernels.wasm', 'dist/esm/kernels.wasm');
 // fast-png is an ES module only: the CommonJS build carries it.
@@ -86,6 +86,7 @@ await build({
   format: 'cjs',
   platform: 'node',
   define: { 'import.meta.url': 'undefined' },
+  alias: { '#hub': './src/hub/open.ts' },
   external,
 });
 // For pages without a bundler: all in one folder, with onnxruntime's own script beside it.
@@ -99,6 +100,7 @@ await build({
   minify: true,
   alias: {
     '#platform': './src/platform/web.ts',
+    '#hub': './src/hub/open.ts',
     '#kernels': './src/kernels/compiled.ts',
     '#workers': './src/workers/web.ts',
     '#serve': './src/workers/serve-web.ts',

@@ -38,6 +38,9 @@ function toSeed(name: string, seed: number | bigint): bigint {
  * generator.randn([2, 3]); // torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
  */
 export class Generator {
+  /** Said outright, since bundlers rename classes. */
+  static readonly name = 'Generator';
+
   /** Tells a Generator of another copy of this module (ESM beside CommonJS) from anything else. */
   readonly [BRAND] = true;
   #seed = DEFAULT_SEED;

@@ -25,6 +25,9 @@ export interface Canvas {
  * sharp(image.data, { raw: { width: image.width, height: image.height, channels: image.channels } });
  */
 export class RawImage {
+  /** Said outright, since bundlers rename classes. */
+  static readonly name = 'RawImage';
+
   /** Pixels, row by row, channels interleaved: height * width * channels bytes. */
   readonly data: Uint8Array;
   readonly width: number;

@@ -3,7 +3,7 @@ export type { UNetConfig } from './config/unet.js';
 export { type Configuration, configure } from './configure.js';
 export { Generator, randnTensor } from './generator.js';
 export type { ModelFiles } from './hub/memory.js';
-export type { DownloadProgress, HubOptions } from './hub/open.js';
+export type { DownloadProgress, HubOptions } from './hub/place.js';
 export { RawImage } from './image.js';
 export { makeImageGrid } from './image-grid.js';
 export { useKernels } from './kernels/load.js';

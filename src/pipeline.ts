@@ -123,6 +123,9 @@ const OPTIONS = [
  * await images[0].save('test.png');
  */
 export class DDIMPipeline {
+  /** Said outright, since bundlers rename classes. */
+  static readonly name = 'DDIMPipeline';
+
   /** Predicts the noise. */
   readonly unet: UNetLike;
   /** Takes the steps. */

@@ -16,6 +16,7 @@ export async function bundleInternal(path: string): Promise<string> {
     packages: 'external',
     alias: {
       '#platform': `${root}src/platform/node.ts`,
+      '#hub': `${root}src/hub/open.ts`,
       '#kernels': `${root}src/kernels/compiled.ts`,
       '#workers': `${root}src/workers/node.ts`,
       '#serve': `${root}src/workers/serve-node.ts`,

@@ -1,10 +1,10 @@
-import { platform } from '#platform';
+import { openStore, platform } from '#platform';
 import type { Store } from '../platform/types.js';
 import { download } from './download.js';
 import { isOffline, tokenOf } from './environment.js';
 import { checkPath, type Folder } from './folder.js';
 import { fetchInfo, type RepositoryInfo } from './info.js';
-import type { DownloadProgress, HubOptions } from './open.js';
+import type { DownloadProgress, RepositoryOptions } from './place.js';
 import { type Connection, Unreachable } from './request.js';
 
 // A repository of the Hub as a folder: `snapshot_download` of huggingface_hub, file by file. The package @huggingface/hub
@@ -13,11 +13,6 @@ import { type Connection, Unreachable } from './request.js';
 
 /** Files fetched side by side. */
 const SIDE_BY_SIDE = 4;
-
-export interface RepositoryOptions extends HubOptions {
-  readonly endpoint: string;
-  readonly revision: string;
-}
 
 const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision);
 
@@ -34,7 +29,7 @@ async function commitInStore(store: Store, id: string, revision: string, why: st
 export async function openRepository(id: string, options: RepositoryOptions): Promise<Folder> {
   const { endpoint, revision, signal, forceDownload = false } = options;
   checkPath(revision);
-  const store = await platform.openStore(id, options.cacheDir);
+  const store = await openStore(id, options.cacheDir);
   if (isOffline(options.localFilesOnly)) {
     const commit = await commitInStore(
       store,

@@ -1,9 +1,9 @@
-// Vercel's edge runtime: the web, but nothing is compiled from bytes, and code has 1 to 4 MB.
+// Vercel's edge runtime: nothing is compiled from bytes, and code has 1 to 4 MB.
+import { edge } from './edge.js';
 import type { OnnxRuntime } from './onnxruntime.js';
-import type { Platform } from './types.js';
-import { platform as web } from './web.js';
+import type { OpenStore, Platform } from './types.js';
 
-export { onnxRuntimeAdvice, onnxRuntimeNative } from './web.js';
+export { onnxRuntimeAdvice, onnxRuntimeGpu, onnxRuntimeNative } from './edge.js';
 
 const refuse = (): never => {
   throw new Error(
@@ -11,14 +11,8 @@ const refuse = (): never => {
   );
 };
 
-export const platform: Platform = {
-  ...web,
-  embeddedModel: refuse,
-  turn: () => new Promise((resolve) => setTimeout(resolve, 0)),
-};
+export const platform: Platform = { ...edge, embeddedModel: refuse };
+
+export const openStore: OpenStore = async (id) => (await import('./store-web.js')).openStore(id);
 
 export const onnxRuntime: OnnxRuntime = async () => refuse();
-
-export const onnxRuntimeGpu: OnnxRuntime = async () => {
-  throw new RangeError("device: 'webgpu' runs in browsers only; use 'wasm'");
-};

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { OnnxRuntime, OnnxRuntimeAdvice } from './onnxruntime.js';
-import type { Platform, ProgressBarConfig, Tick } from './types.js';
+import type { OpenStore, Platform, ProgressBarConfig, Tick } from './types.js';
 
 declare const __dirname: string;
 
@@ -68,7 +68,6 @@ export const platform: Platform = {
   isDirectory: async (path) => (await stat(path).catch(() => undefined))?.isDirectory() ?? false,
   env: (name) => process.env[name] || undefined,
   savedToken: async () => (await import('./store-node.js')).savedToken(),
-  openStore: async (id, cacheDir) => (await import('./store-node.js')).openStore(id, cacheDir),
   downloadBar,
 
   async writeFile(path, content) {
@@ -97,6 +96,8 @@ export const platform: Platform = {
 
   progressBar,
 };
+
+export const openStore: OpenStore = async (id, cacheDir) => (await import('./store-node.js')).openStore(id, cacheDir);
 
 export const onnxRuntimeAdvice: OnnxRuntimeAdvice = async () => 'install onnxruntime-web again';
 

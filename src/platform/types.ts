@@ -41,6 +41,9 @@ export interface Store {
   open(hash: string): Promise<Part>;
 }
 
+/** What was downloaded of a repository; `cacheDir` in place of the usual place. Not in `Platform`, for not all need it. */
+export type OpenStore = (id: string, cacheDir: string | undefined) => Promise<Store>;
+
 /** What a file in memory must offer: a Blob does. It is read when it is needed. */
 export interface LazyFile {
   arrayBuffer(): Promise<ArrayBuffer>;
@@ -68,8 +71,6 @@ export interface Platform {
   env(name: string): string | undefined;
   /** The token that a login saved (huggingface_hub's $HF_HOME/token). */
   savedToken(): Promise<string | undefined>;
-  /** What was downloaded of a repository; `cacheDir` in place of the usual place. */
-  openStore(id: string, cacheDir: string | undefined): Promise<Store>;
   /** Shows the progress of downloads, in bytes: `tick(loaded, total)`. */
   downloadBar(name: string): Promise<(loaded: number, total: number) => void>;
   /** Writes a file whole or not at all, with its directories. */

@@ -1,22 +1,15 @@
-// What browsers offer. platform/node.ts is its twin; workerd.ts and edge-light.ts differ from it in little.
-import { fetchFile } from './fetch.js';
+// What browsers offer. platform/node.ts is its twin.
+import { fetching } from './fetching.js';
 import type { OnnxRuntime, OnnxRuntimeAdvice } from './onnxruntime.js';
 import { settings } from './settings.js';
-import type { Platform } from './types.js';
+import type { OpenStore, Platform } from './types.js';
+
+export { onnxRuntimeNative } from './fetching.js';
 
 export const platform: Platform = {
+  ...fetching,
   embeddedModel: async () => (await import('./assets-web.js')).embeddedModel(),
   configure: (given) => void Object.assign(settings, given),
-  readFile: (path) => fetchFile(path),
-  isFile: async (path) => (await fetch(path, { method: 'HEAD' })).ok,
-  isDirectory: async () => false,
-  env: () => undefined,
-  savedToken: async () => undefined,
-  openStore: async (id) => (await import('./store-web.js')).openStore(id),
-  downloadBar: async () => () => {},
-  async writeFile(path) {
-    throw new Error(`${path}: there is no file system here; use toBlob() or toPNG() and offer a download`);
-  },
   async webGpuMissing() {
     if (!settings.webgpu) {
       throw new RangeError(
@@ -37,15 +30,12 @@ export const platform: Platform = {
       };
       port2.postMessage(null);
     }),
-  progressBar: async () => () => {},
 };
+
+export const openStore: OpenStore = async (id) => (await import('./store-web.js')).openStore(id);
 
 export const onnxRuntime: OnnxRuntime = async () => (await import('./assets-web.js')).onnxRuntime();
 
 export const onnxRuntimeAdvice: OnnxRuntimeAdvice = async () => (await import('./assets-web.js')).onnxRuntimeAdvice;
-
-export const onnxRuntimeNative: OnnxRuntime = async () => {
-  throw new RangeError("device: native devices run in Node only; use 'wasm'");
-};
 
 export const onnxRuntimeGpu: OnnxRuntime = async () => (await import('./assets-web.js')).onnxRuntimeGpu();

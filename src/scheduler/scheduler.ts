@@ -3,14 +3,14 @@ import type { Json } from '../config/json.js';
 import { type DDIMSchedulerConfig, type SchedulerConfig, schedulerConfig, schedulerJson } from '../config/scheduler.js';
 import { checkSources, freshGenerator, type Generator, randnTensor } from '../generator.js';
 import type { ModelFiles } from '../hub/memory.js';
-import type { HubOptions } from '../hub/open.js';
+import type { HubOptions } from '../hub/place.js';
 import { checkTensor, sizeOf, type Tensor } from '../tensor.js';
 import { betaSchedule } from './schedule.js';
 import { ddimCoefficients, ddimStep, mix } from './step.js';
 import { spreadTimesteps } from './timesteps.js';
 
 // What reads and writes models is loaded with the first one: a scheduler needs none of it.
-const places = () => import('../hub/open.js');
+const places = () => import('#hub');
 const files = () => import('../hub/files.js');
 
 /** Options of `DDIMScheduler.step`. */
@@ -69,6 +69,9 @@ export interface SchedulerOptions extends HubOptions {
  * }
  */
 export class DDIMScheduler {
+  /** Said outright, since bundlers rename classes. */
+  static readonly name = 'DDIMScheduler';
+
   /** The settings, all of them, frozen. Keys that DDIM does not know stand here as they came. */
   readonly config: SchedulerConfig;
   /** beta_t for t = 0..T-1. */
@@ -123,7 +126,8 @@ export class DDIMScheduler {
   }
 
   /**
-   * Reads `scheduler_config.json` of a repository of the Hub, a directory, a URL or files in memory.
+   * Reads `scheduler_config.json` of a repository of the Hub, a directory, a URL or files in memory. On edge runtimes a
+   * repository's file is fetched as it is: there is no cache, and `cacheDir`, `forceDownload` and `onProgress` have no effect.
    * @throws {Error} a missing or broken file, by name.
    * @example await DDIMScheduler.fromPretrained('my-model', { subfolder: 'scheduler' })
    */

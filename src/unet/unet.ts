@@ -59,6 +59,9 @@ type FolderOptions = { [K in 'device' | 'variant' | 'winograd' | 'workers']?: UN
  * const { sample } = await unet.forward(new Generator(0).randn([1, 3, 32, 32]), 999);
  */
 export class UNet2DModel {
+  /** Said outright, since bundlers rename classes. */
+  static readonly name = 'UNet2DModel';
+
   /** config.json, in camelCase. */
   readonly config: UNetConfig;
   /** Number of weights. */

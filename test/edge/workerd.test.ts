@@ -68,6 +68,43 @@ test('a model of the Hub, not cached: the bits of Node', async () => {
   }
 });
 
+test('a scheduler of the Hub, by the small entry', async () => {
+  const config = { _class_name: 'DDIMScheduler', num_train_timesteps: 77 };
+  const files = { 'scheduler/scheduler_config.json': Buffer.from(JSON.stringify(config)) };
+  const repository = { commit: 'a'.repeat(40), files, large: [] };
+  const hub = await startHub({ 'owner/open': repository, 'owner/closed': { ...repository, token: 'hf_it' } });
+  const load = async (model: string, options: object) => {
+    const { body } = await ask(
+      worker(`import { DDIMScheduler } from 'ddim-wasm/scheduler';
+        const answer = async ({ model, options }) =>
+          String((await DDIMScheduler.fromPretrained(model, { subfolder: 'scheduler', ...options })).length);`),
+      ['workerd'],
+      { model, options: { endpoint: hub.endpoint, ...options } },
+    );
+    return body.toString();
+  };
+  try {
+    expect(await load('owner/open', {})).toBe('77');
+    expect(await load('owner/closed', { token: 'hf_it', revision: 'a'.repeat(40) })).toBe('77');
+    expect(hub.requests.map(({ what, authorization }) => [what, authorization])).toEqual([
+      ['scheduler/scheduler_config.json', undefined],
+      ['scheduler/scheduler_config.json', 'Bearer hf_it'],
+    ]);
+    for (const [model, options, message] of [
+      ['owner/closed', {}, /closed.*could not be fetched \(401 .*token/],
+      ['owner/none', {}, /none.*could not be fetched \(401 RepoNotFound: check the name/],
+      ['owner/open', { revision: 'b'.repeat(40) }, /\(404 RevisionNotFound: check the name and the revision/],
+      ['owner/open', { subfolder: 'elsewhere' }, /elsewhere\/scheduler_config\.json: no such file/],
+      ['owner/open', { localFilesOnly: true }, /^localFilesOnly: expected false/],
+      ['no/such/name', {}, /^model: expected a directory that is there, a URL, or a repository/],
+    ] as const) {
+      expect(await load(model, options)).toMatch(message);
+    }
+  } finally {
+    await hub.close();
+  }
+});
+
 describe('the example', () => {
   let served: Served;
   let pipe: DDIMPipeline;
