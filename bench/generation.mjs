@@ -117,6 +117,30 @@ async function wholes(model, steps, rounds) {
   return [{ title, ...plot, unit: 'ms', perCall: 1e3, reference: PLAIN, relation: 'speed', times, missing }];
 }
 
+/** Pictures of a batch against as many single ones. */
+async function batches(rounds) {
+  const [images, steps] = [8, 10];
+  const { contestants, close } = await open('embedded', [OURS]);
+  const draw = contestants[OURS];
+  const times = await inTurns(
+    {
+      'one batch': (what) => draw({ ...what, batch: images }),
+      'single pictures': async (what) => {
+        let sum = 0;
+        for (let i = 0; i < images; i++) sum += await draw(what);
+        return sum;
+      },
+    },
+    { batch: 1, size: 32, steps },
+    rounds + 1,
+  );
+  await close();
+  // The first round warms up.
+  for (const name of Object.keys(times)) times[name].shift();
+  const title = `${images} pictures with the embedded model, ${steps} steps`;
+  return [{ title, unit: 'ms', perCall: 1e3, reference: 'single pictures', relation: 'time', times }];
+}
+
 const GROWTH = [
   ...[1, 2, 5, 10, 20, 50, 100].map((steps) => ({ by: 'steps', batch: 1, size: 32, steps })),
   ...[1, 2, 4, 8, 16].map((batch) => ({ by: 'batch', batch, size: 32, steps: 2 })),
@@ -151,8 +175,9 @@ async function growth(rounds) {
   return groups;
 }
 
-/** @param kind a model, or 'growth'. */
+/** @param kind a model, 'batch' or 'growth'. */
 export function measure(_torch, rounds, kind) {
   if (kind === 'growth') return growth(rounds);
+  if (kind === 'batch') return batches(rounds);
   return wholes(kind, { embedded: 50, 'cifar10-32': 10, 'celebahq-256': 1 }[kind], rounds);
 }

@@ -32,6 +32,7 @@ const SUBJECTS = [
   { name: 'forward', module: 'unet', kind: 'drawn', models: true, processes: Math.min(2, PROCESSES) },
   { name: 'forward', module: 'unet', kind: 'large', models: true, processes: Math.min(2, PROCESSES), rounds: 1 },
   { name: 'generation', kind: 'embedded', models: true },
+  { name: 'generation', kind: 'batch', models: true },
   { name: 'generation', kind: 'cifar10-32', models: true, processes: Math.min(2, PROCESSES) },
   { name: 'generation', kind: 'celebahq-256', models: true, processes: Math.min(2, PROCESSES), rounds: 1 },
   { name: 'growth', module: 'generation', kind: 'growth', models: true, processes: Math.min(2, PROCESSES) },
