@@ -79,7 +79,9 @@ export async function start(how, split, host) {
   const first = runs.map(([a, b]) => b - a);
   runs.length = 0;
   await generate();
-  const steady = median(runs.slice(-20).map(([a, b]) => b - a));
+  const second = runs.map(([a, b]) => b - a);
+  // Of both pictures, since other work of the machine may slow one.
+  const steady = Math.min(...[first, second].map((times) => median(times.slice(-20))));
   const passes = first.reduce((sum, time) => sum + time, 0);
   const reading = covered(reads, opening, created);
   return {
