@@ -12,7 +12,7 @@ serve({
   async answer(message) {
     const request = message as Request;
     if ('open' in request) {
-      session = await openMaterial(request.open, 'wasm', request.maxExtraBytes, true);
+      session = await openMaterial(request.open, 'wasm', request.maxExtraBytes, () => true);
       return { value: session.about, transfer: [] };
     }
     if (!session) throw new Error('worker: no model is open');

@@ -10,8 +10,8 @@ export interface Folder {
   find(path: string): Promise<Uint8Array | undefined>;
   /** Whether there is such a file, without fetching it where the place can tell. */
   has(path: string): Promise<boolean>;
-  /** `find` gives bytes that belong to someone else: they must neither be handed over to another thread nor discarded. */
-  readonly lends?: boolean;
+  /** Whether bytes that `find` gave belong to someone else: they must neither be handed over to another thread nor discarded. */
+  lends?(bytes: Uint8Array): boolean;
   /** The file's place on disk, fetched if need be; undefined where there is none (a browser, a URL). */
   locate(path: string): Promise<string | undefined>;
   /** Says which files will be read next: they are fetched side by side, and count in one total of the progress. */
@@ -35,7 +35,7 @@ export function sub(folder: Folder, path: string): Folder {
   const inner = (file: string) => `${checkPath(path)}/${checkPath(file)}`;
   return {
     name: folder.label(path),
-    lends: folder.lends ?? false,
+    lends: (bytes) => folder.lends?.(bytes) ?? false,
     label: (file) => folder.label(inner(file)),
     find: (file) => folder.find(inner(file)),
     has: (file) => folder.has(inner(file)),

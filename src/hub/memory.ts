@@ -1,4 +1,5 @@
 import { describe } from '../check.js';
+import { readBlob } from '../platform/pieces.js';
 import type { LazyFile } from '../platform/types.js';
 import { checkPath, type Folder } from './folder.js';
 
@@ -31,13 +32,15 @@ export function checkModel(model: unknown): asserts model is string | ModelFiles
 /** The files given, as a folder. */
 export function openFiles(given: ModelFiles): Folder {
   const files = new Map(Object.entries(given));
+  const lent = new Set([...files.values()].filter(isBytes).map(({ buffer }) => buffer));
   return {
     name: 'model',
-    lends: true,
+    lends: ({ buffer }) => lent.has(buffer),
     label: (path) => path,
     find: async (path) => {
       const content = files.get(path);
-      return content === undefined || isBytes(content) ? content : new Uint8Array(await content.arrayBuffer());
+      if (content === undefined || isBytes(content)) return content;
+      return content instanceof Blob ? readBlob(content) : new Uint8Array(await content.arrayBuffer());
     },
     has: async (path) => files.has(path),
     locate: async () => undefined,

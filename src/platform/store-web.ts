@@ -1,3 +1,4 @@
+import { readBlob } from './pieces.js';
 import type { Part, Store } from './types.js';
 
 // Downloads in the Cache API: one cache, keys that look like URLs of the Hub. Where there is none (edge runtimes, pages
@@ -17,46 +18,52 @@ async function openCache(): Promise<Cache | undefined> {
 const hex = (bytes: ArrayBuffer): string =>
   Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
+/** Bytes that a page may copy or hash at once: a few ms. */
+const PIECE = 2 ** 20;
+
+/** Pieces that become Blobs as they are full, so that nothing is ever joined or copied as a whole in the page's thread. */
 class WebPart implements Part {
-  #chunks: Uint8Array[] = [];
+  #pieces: Blob[] = [];
+  #chunks: Uint8Array<ArrayBuffer>[] = [];
+  #inChunks = 0;
   size = 0;
 
-  constructor(readonly keep: (bytes: Uint8Array<ArrayBuffer>) => Promise<void>) {}
+  constructor(readonly keep: (file: Blob) => Promise<void>) {}
 
   async append(bytes: Uint8Array): Promise<void> {
-    this.#chunks.push(bytes);
+    this.#chunks.push(bytes as Uint8Array<ArrayBuffer>);
+    this.#inChunks += bytes.length;
     this.size += bytes.length;
+    if (this.#inChunks >= PIECE) this.#seal();
+  }
+
+  #seal(): void {
+    this.#pieces.push(new Blob(this.#chunks));
+    this.#chunks = [];
+    this.#inChunks = 0;
   }
 
   async restart(): Promise<void> {
+    this.#pieces = [];
     this.#chunks = [];
+    this.#inChunks = 0;
     this.size = 0;
-  }
-
-  #join(prefix = new Uint8Array(0)): Uint8Array<ArrayBuffer> {
-    const whole = new Uint8Array(prefix.length + this.size);
-    whole.set(prefix);
-    let at = prefix.length;
-    for (const chunk of this.#chunks) {
-      whole.set(chunk, at);
-      at += chunk.length;
-    }
-    // Joined once: the pieces are not kept beside the whole.
-    this.#chunks = [whole.subarray(prefix.length)];
-    return whole;
   }
 
   async digest(algorithm: 'SHA-1' | 'SHA-256', prefix: Uint8Array): Promise<string | undefined> {
     if (!globalThis.crypto?.subtle) return undefined;
-    return hex(await crypto.subtle.digest(algorithm, this.#join(prefix as Uint8Array<ArrayBuffer>)));
+    this.#seal();
+    const whole = new Blob([prefix as Uint8Array<ArrayBuffer>, ...this.#pieces]);
+    return hex(await crypto.subtle.digest(algorithm, await readBlob(whole)));
   }
 
   finish(): Promise<void> {
-    return this.keep(this.#join());
+    this.#seal();
+    return this.keep(new Blob(this.#pieces));
   }
 
-  async close(): Promise<void> {
-    this.#chunks = [];
+  close(): Promise<void> {
+    return this.restart();
   }
 }
 
@@ -68,22 +75,22 @@ export async function openStore(id: string, caching = true): Promise<Store> {
   const key = (...parts: string[]) => `${BASE}/${id}/${parts.map(encodeURIComponent).join('/')}`;
 
   const get = async (url: string): Promise<Uint8Array | undefined> => {
-    const kept = memory.get(url) ?? (await cache?.match(url));
-    return kept && new Uint8Array(await kept.arrayBuffer());
+    const kept = memory.get(url) ?? (await (await cache?.match(url))?.blob());
+    return kept && readBlob(kept);
   };
-  const set = async (url: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> => {
+  const set = async (url: string, file: Blob): Promise<void> => {
     try {
       if (!cache) throw new Error('no cache');
-      await cache.put(url, new Response(bytes));
+      await cache.put(url, new Response(file));
     } catch {
-      memory.set(url, new Blob([bytes]));
+      memory.set(url, file);
     }
   };
   const text = async (url: string): Promise<string | undefined> => {
     const bytes = await get(url);
     return bytes && new TextDecoder().decode(bytes);
   };
-  const write = (url: string, value: string) => set(url, new TextEncoder().encode(value));
+  const write = (url: string, value: string) => set(url, new Blob([value]));
   /** The hash that a path of a snapshot points to. */
   const hashOf = (commit: string, path: string) => text(key('snapshots', commit, path));
 
@@ -106,6 +113,6 @@ export async function openStore(id: string, caching = true): Promise<Store> {
       await write(key('snapshots', commit, path), hash);
       return true;
     },
-    open: async (hash) => new WebPart((bytes) => set(key('blobs', hash), bytes)),
+    open: async (hash) => new WebPart((file) => set(key('blobs', hash), file)),
   };
 }

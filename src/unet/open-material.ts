@@ -23,20 +23,20 @@ export interface OpenSession {
 
 /**
  * Builds a model's graph and opens it in this thread.
- * @param owned whether the bytes of the files are nobody else's: their memory is given back then.
+ * @param owned whether the bytes of a file are nobody else's: their memory is given back then.
  */
 export async function openMaterial(
   material: Material,
   device: Device,
   maxExtraBytes: number | null,
-  owned: boolean,
+  owned: (bytes: Uint8Array) => boolean,
 ): Promise<OpenSession> {
   prepareSession(device);
   const model = await buildModel(material, maxExtraBytes);
   const { label, parameters, plan, unused = [] } = model;
   const bytes = [...model.externalData.values()].reduce((sum, { length }) => sum + length, model.graph.length);
   const runner = await openSession(model, device);
-  if (owned) for (const file of material.files.values()) await discard(file);
+  for (const file of material.files.values()) if (owned(file)) await discard(file);
   const { inputs, outputs } = runner;
   return { runner, about: { inputs, outputs, label, parameters, bytes, plan, unused } };
 }

@@ -61,7 +61,7 @@ export async function openModel(source: ModelSource, options: RunOptions): Promi
   if (threads.length === 0) prepareSession(device);
   try {
     const read = () => readMaterial(source);
-    const owned = !source.folder.lends;
+    const owned = (bytes: Uint8Array) => !source.folder.lends?.(bytes);
     const open =
       threads.length > 0
         ? await WorkerPool.open(threads, read, cap, owned)

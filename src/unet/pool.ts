@@ -1,3 +1,4 @@
+import { copyInto } from '../platform/pieces.js';
 import type { Material } from './model.js';
 import type { About, OpenSession } from './open-material.js';
 import type { InputInfo, Pass, Runner, Value } from './runner.js';
@@ -18,35 +19,41 @@ async function endAll(threads: readonly Thread[], error: Error): Promise<void> {
   await Promise.all(threads.map((thread) => thread.end(error)));
 }
 
-/** Bytes in a buffer of their own, which can be handed over. */
-function whole(bytes: Uint8Array, owned: boolean): Uint8Array {
-  return owned && bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
-}
-
-function shared(bytes: Uint8Array): Uint8Array {
-  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
-  copy.set(bytes);
-  return copy;
-}
-
 /** A page without cross-origin isolation cannot share memory. */
 const canShare = (): boolean => typeof SharedArrayBuffer === 'function' && globalThis.crossOriginIsolated !== false;
 
-/**
- * What a model is made from, ready for the post. One worker gets the bytes themselves; several share a copy where the
- * platform lets them, else each gets its own.
- */
-function pack(material: Material, count: number, owned: boolean): { material: Material; transfer: ArrayBuffer[] } {
-  const transfer = new Set<ArrayBuffer>();
-  const pass = (bytes: Uint8Array): Uint8Array => {
-    if (count > 1) return canShare() ? shared(bytes) : bytes;
-    const own = whole(bytes, owned);
-    transfer.add(own.buffer as ArrayBuffer);
-    return own;
-  };
-  const files = new Map([...material.files].map(([name, bytes]) => [name, pass(bytes)]));
-  const packed = 'graph' in material ? { ...material, files, graph: pass(material.graph) } : { ...material, files };
-  return { material: packed, transfer: [...transfer] };
+/** What a model is made from, ready for the post. */
+interface Parcel {
+  readonly material: Material;
+  readonly transfer: readonly ArrayBuffer[];
+}
+
+/** The material with other bytes, each buffer made of the one before. */
+async function remake(material: Material, make: (bytes: Uint8Array) => Promise<Uint8Array>): Promise<Material> {
+  const files = new Map<string, Uint8Array>();
+  for (const [name, bytes] of material.files) files.set(name, await make(bytes));
+  return 'graph' in material ? { ...material, files, graph: await make(material.graph) } : { ...material, files };
+}
+
+/** A parcel for each worker: several share a copy where the platform lets them, else the last one gets the bytes themselves. */
+async function pack(material: Material, count: number, owned: (bytes: Uint8Array) => boolean): Promise<Parcel[]> {
+  if (count > 1 && canShare()) {
+    const shared = await remake(material, (bytes) => copyInto(new SharedArrayBuffer(bytes.length), bytes));
+    return new Array(count).fill({ material: shared, transfer: [] });
+  }
+  const parcels: Parcel[] = [];
+  while (parcels.length < count) {
+    const last = parcels.length === count - 1;
+    const transfer = new Set<ArrayBuffer>();
+    const own = await remake(material, async (bytes) => {
+      const whole = bytes.byteLength === bytes.buffer.byteLength;
+      const mine = last && whole && owned(bytes) ? bytes : await copyInto(new ArrayBuffer(bytes.length), bytes);
+      transfer.add(mine.buffer as ArrayBuffer);
+      return mine;
+    });
+    parcels.push({ material: own, transfer: [...transfer] });
+  }
+  return parcels;
 }
 
 /** A model in several workers, each with a session of its own. Images of a batch share no sum: the bits stay the same. */
@@ -66,18 +73,21 @@ export class WorkerPool implements Runner {
   /**
    * Opens a model in workers.
    * @param read reads it: nobody keeps what it gives while the workers build.
-   * @param owned whether the bytes of the files may be handed over; they are gone then.
+   * @param owned whether bytes may be handed over; they are gone then.
    * @throws what `openMaterial` throws there.
    */
   static async open(
     threads: readonly Thread[],
     read: () => Promise<Material>,
     maxExtraBytes: number | null,
-    owned: boolean,
+    owned: (bytes: Uint8Array) => boolean,
   ): Promise<OpenSession> {
-    const { material, transfer } = await read().then((files) => pack(files, threads.length, owned));
-    const request = { open: material, maxExtraBytes };
-    const [about] = await Promise.all(threads.map((thread) => thread.ask<About>(request, transfer)));
+    const parcels = await read().then((material) => pack(material, threads.length, owned));
+    const [about] = await Promise.all(
+      parcels.map(({ material, transfer }, i) => {
+        return (threads[i] as Thread).ask<About>({ open: material, maxExtraBytes }, transfer);
+      }),
+    );
     return { runner: new WorkerPool(threads, about as About), about: about as About };
   }
 
