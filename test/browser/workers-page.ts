@@ -36,6 +36,27 @@ async function draw(model: string | null, options: PretrainedOptions, how: Draw)
   }
 }
 
+/** Counts the page's animation frames while `work` goes on. */
+async function framesDuring(work: () => Promise<unknown>) {
+  let frames = 0;
+  const next = () => {
+    frames++;
+    request = requestAnimationFrame(next);
+  };
+  let request = requestAnimationFrame(next);
+  const start = performance.now();
+  await work();
+  cancelAnimationFrame(request);
+  return { frames, time: performance.now() - start };
+}
+
+/** Frames while a model is loaded, draws and is disposed of, and as long again while the page does nothing. */
+async function frames(model: string | null, options: PretrainedOptions, how: Draw) {
+  const busy = await framesDuring(() => draw(model, options, how));
+  const idle = await framesDuring(() => new Promise((resolve) => setTimeout(resolve, busy.time)));
+  return { busy: busy.frames, idle: idle.frames };
+}
+
 let kept: DDIMPipeline | undefined;
 
 /** Loads a model that stays. */
@@ -63,4 +84,4 @@ async function cancel(from: number, count: number, limit: number) {
 const again = (how: Draw) => hash(kept as DDIMPipeline, how);
 const close = () => kept?.dispose();
 
-Object.assign(globalThis, { draw, open, cancel, again, close });
+Object.assign(globalThis, { draw, frames, open, cancel, again, close });
