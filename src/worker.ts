@@ -1,4 +1,4 @@
-// What a worker runs: one session, asked by src/unet/thread.ts.
+// What a worker runs: one session, asked by src/unet/thread.ts, or a hash, asked by src/hub/digest.ts.
 import { onnxRuntime } from '#platform';
 import { serve } from '#serve';
 import { type OpenSession, openMaterial } from './unet/open-material.js';
@@ -14,6 +14,10 @@ serve({
     if ('open' in request) {
       session = await openMaterial(request.open, 'wasm', request.maxExtraBytes, () => true);
       return { value: session.about, transfer: [] };
+    }
+    if ('digest' in request) {
+      const value = await crypto.subtle.digest(request.algorithm, await request.digest.arrayBuffer());
+      return { value, transfer: [value] };
     }
     if (!session) throw new Error('worker: no model is open');
     const value = await session.runner.run(request.run);

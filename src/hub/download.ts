@@ -1,4 +1,5 @@
 import type { Part, Store } from '../platform/types.js';
+import { digestBlob } from './digest.js';
 import type { RemoteFile } from './info.js';
 import { Again, type Connection, reasonOf, request, retry } from './request.js';
 
@@ -86,7 +87,7 @@ const utf8 = new TextEncoder();
 async function isIntact(part: Part, { hash, size }: RemoteFile): Promise<boolean> {
   const large = hash.length === 64;
   const prefix = large ? new Uint8Array(0) : utf8.encode(`blob ${size}\0`);
-  const digest = await part.digest(large ? 'SHA-256' : 'SHA-1', prefix);
+  const digest = await part.digest(large ? 'SHA-256' : 'SHA-1', prefix, digestBlob);
   return digest === undefined || digest === hash;
 }
 

@@ -1,5 +1,5 @@
 import { readBlob } from './pieces.js';
-import type { Part, Store } from './types.js';
+import type { Algorithm, DigestBlob, Part, Store } from './types.js';
 
 // Downloads in the Cache API: one cache, keys that look like URLs of the Hub. Where there is none (edge runtimes, pages
 // without https) or it is full, the files are kept in memory for as long as the page lives.
@@ -18,7 +18,7 @@ async function openCache(): Promise<Cache | undefined> {
 const hex = (bytes: ArrayBuffer): string =>
   Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
-/** Bytes that a page may copy or hash at once: a few ms. */
+/** Bytes that a page may copy at once. */
 const PIECE = 2 ** 20;
 
 /** Pieces that become Blobs as they are full, so that nothing is ever joined or copied as a whole in the page's thread. */
@@ -50,11 +50,10 @@ class WebPart implements Part {
     this.size = 0;
   }
 
-  async digest(algorithm: 'SHA-1' | 'SHA-256', prefix: Uint8Array): Promise<string | undefined> {
+  async digest(algorithm: Algorithm, prefix: Uint8Array, digest: DigestBlob): Promise<string | undefined> {
     if (!globalThis.crypto?.subtle) return undefined;
     this.#seal();
-    const whole = new Blob([prefix as Uint8Array<ArrayBuffer>, ...this.#pieces]);
-    return hex(await crypto.subtle.digest(algorithm, await readBlob(whole)));
+    return hex(await digest(algorithm, new Blob([prefix as Uint8Array<ArrayBuffer>, ...this.#pieces])));
   }
 
   finish(): Promise<void> {

@@ -11,6 +11,9 @@ export interface ProgressBarConfig {
 /** Tells a progress bar how much is done. */
 export type Tick = (done: number, finished?: boolean) => void;
 
+export type Algorithm = 'SHA-1' | 'SHA-256';
+export type DigestBlob = (algorithm: Algorithm, file: Blob) => Promise<ArrayBuffer>;
+
 /** A download under way: bytes from the first on, kept when it is broken off. */
 export interface Part {
   /** Bytes that are here. */
@@ -18,8 +21,8 @@ export interface Part {
   append(bytes: Uint8Array): Promise<void>;
   /** Throws away what is here. */
   restart(): Promise<void>;
-  /** Hash of `prefix` and the bytes, in hex; undefined where there are no digests. */
-  digest(algorithm: 'SHA-1' | 'SHA-256', prefix: Uint8Array): Promise<string | undefined>;
+  /** Hash of `prefix` and the bytes, in hex; undefined where there are no digests. `digest` gives that of a Blob. */
+  digest(algorithm: Algorithm, prefix: Uint8Array, digest: DigestBlob): Promise<string | undefined>;
   /** The bytes are complete and right: from now on they are in the store. */
   finish(): Promise<void>;
   /** Ends the download, finished or not. */

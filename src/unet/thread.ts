@@ -1,10 +1,14 @@
 import { workers } from '#workers';
+import type { Algorithm } from '../platform/types.js';
 import type { WorkerPort } from '../workers/types.js';
 import type { Material } from './model.js';
 import type { Pass } from './runner.js';
 
-/** What a worker is asked: to open a model, first and once, and to run it. */
-export type Request = { readonly open: Material; readonly maxExtraBytes: number | null } | { readonly run: Pass };
+/** What a worker is asked: to open a model, first and once, and to run it; or the hash of a file. */
+export type Request =
+  | { readonly open: Material; readonly maxExtraBytes: number | null }
+  | { readonly run: Pass }
+  | { readonly digest: Blob; readonly algorithm: Algorithm };
 
 /** How it answers; the first answer, to no question, says that it is ready. */
 export type Answer =

@@ -1,5 +1,13 @@
 // What the page of workers.test.ts does.
-import { DDIMPipeline, type GenerateOptions, Generator, type PretrainedOptions, type UNet2DModel } from 'ddim-wasm';
+import {
+  DDIMPipeline,
+  type GenerateOptions,
+  Generator,
+  type ModelFiles,
+  type PretrainedOptions,
+  UNet2DModel,
+  type UNetOptions,
+} from 'ddim-wasm';
 
 /** How a picture is drawn: the arguments of `generate` that can be sent to a page. */
 export interface Draw extends Pick<GenerateOptions, 'batchSize' | 'eta' | 'numInferenceSteps'> {
@@ -57,6 +65,21 @@ async function frames(model: string | null, options: PretrainedOptions, how: Dra
   return { busy: busy.frames, idle: idle.frames };
 }
 
+let held: ModelFiles = {};
+
+/** Fetches files of a model, to have them in memory. */
+async function hold(folder: string, names: string[], as: 'blob' | 'bytes') {
+  const fetched = names.map(async (name) => [name, await (await fetch(`${folder}/${name}`))[as]()]);
+  held = Object.fromEntries(await Promise.all(fetched));
+}
+
+/** Loads a UNet, or the files that are held, and disposes of it. */
+async function loadUNet(model: string | null, options: UNetOptions) {
+  const unet = await UNet2DModel.fromPretrained(model ?? held, options);
+  await unet.dispose();
+  return { parameters: unet.numParameters, workers: unet.workers };
+}
+
 let kept: DDIMPipeline | undefined;
 
 /** Loads a model that stays. */
@@ -84,4 +107,4 @@ async function cancel(from: number, count: number, limit: number) {
 const again = (how: Draw) => hash(kept as DDIMPipeline, how);
 const close = () => kept?.dispose();
 
-Object.assign(globalThis, { draw, frames, open, cancel, again, close });
+Object.assign(globalThis, { draw, frames, hold, loadUNet, open, cancel, again, close });
