@@ -25,14 +25,29 @@ export function groupNorm(c: Context, path: string, x: Maps, groups: number, eps
     );
   }
   const small = (x.channels / groups) * area(c, x) <= MAX_GROUP;
-  let { value, scale } = small ? instanceNorm(c, path, x, groups, eps) : rowNorm(c, path, x, groups, eps);
-  let shift = parameters.get(`${path}.bias`, [x.channels], [x.channels, 1, 1]);
+  if (small && !then) return { ...x, name: affine(c, path, x.channels, instanceNorm(c, path, x, groups, eps)) };
+  const get = (name: string) => parameters.get(`${path}.${name}`, [x.channels], [x.channels, 1, 1]);
+  let { value, scale } = small
+    ? { value: instanceNorm(c, path, x, groups, eps), scale: get('weight') }
+    : rowNorm(c, path, x, groups, eps);
+  let shift = get('bias');
   if (then) {
     scale = graph.node(path, 'Mul', [scale, then.scale]);
     shift = graph.node(path, 'Add', [graph.node(path, 'Mul', [shift, then.scale]), then.shift]);
   }
   const name = graph.node(path, 'Add', [graph.node(path, 'Mul', [value, scale]), shift]);
   return { ...x, name };
+}
+
+/**
+ * The weights of the norm as one operator: a BatchNormalization by a mean of 0 and a variance of 1. Its bits are those of
+ * Mul and Add.
+ */
+function affine({ graph, parameters }: Context, path: string, channels: number, value: string): string {
+  const get = (name: string) => parameters.get(`${path}.${name}`, [channels]);
+  const [mean, variance] = [0, 1].map((x) => graph.floats(new Float32Array(channels).fill(x), [channels]));
+  const inputs = [value, get('weight'), get('bias'), mean as string, variance as string];
+  return graph.node(path, 'BatchNormalization', inputs, { epsilon: { float: 0 } });
 }
 
 /** Pixels of a map at the size that the model was made for. */
@@ -43,22 +58,21 @@ function area({ config }: Context, { level }: Maps): number {
   return (height * width) / 4 ** level;
 }
 
-interface Normalised {
-  /** [N, C, H, W], still to be multiplied by `scale`. */
-  readonly value: string;
-  /** [N or 1, C, 1, 1], the weights of the norm within. */
-  readonly scale: string;
-}
-
 /** Each group as one channel of an InstanceNormalization. */
-function instanceNorm(c: Context, path: string, x: Maps, groups: number, eps: number): Normalised {
-  const { graph, parameters, sizes } = c;
+function instanceNorm(c: Context, path: string, x: Maps, groups: number, eps: number): string {
+  const { graph, sizes } = c;
   const ones = graph.floats(new Float32Array(groups).fill(1), [groups]);
   const zeros = graph.floats(new Float32Array(groups), [groups]);
   const grouped = graph.node(path, 'Reshape', [x.name, graph.ints([0, groups, -1])]);
   const normal = graph.node(path, 'InstanceNormalization', [grouped, ones, zeros], { epsilon: { float: eps } });
-  const value = graph.node(path, 'Reshape', [normal, sizes.shape(x)]);
-  return { value, scale: parameters.get(`${path}.weight`, [x.channels], [x.channels, 1, 1]) };
+  return graph.node(path, 'Reshape', [normal, sizes.shape(x)]);
+}
+
+interface Normalised {
+  /** [N, C, H, W], still to be multiplied by `scale`. */
+  readonly value: string;
+  /** [N, C, 1, 1], the weights of the norm within. */
+  readonly scale: string;
 }
 
 /** The same from means of rows and then of their means; the division goes into the scale. */
