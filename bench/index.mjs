@@ -30,7 +30,7 @@ const SUBJECTS = [
   { name: 'workers' },
   { name: 'forward', module: 'unet', kind: 'named', models: true },
   { name: 'forward', module: 'unet', kind: 'drawn', models: true, processes: Math.min(2, PROCESSES) },
-  { name: 'forward', module: 'unet', kind: 'large', models: true, processes: Math.min(2, PROCESSES), rounds: 1 },
+  { name: 'forward', module: 'unet', kind: 'large', models: true },
   { name: 'generation', kind: 'embedded', models: true },
   { name: 'generation', kind: 'batch', models: true },
   { name: 'generation', kind: 'cifar10-32', models: true, processes: Math.min(2, PROCESSES) },
@@ -148,8 +148,8 @@ async function report() {
     ...(models ? [] : ['- missing: the models that export_unets.py writes, and all that is measured on them']),
     ...(failed.length > 0 ? [`- missing, for it failed: ${failed.join(', ')}`] : []),
     ...(groups.some(({ title }) => title.includes('Chromium')) || chosen ? [] : ['- missing: Chromium (set CHROMIUM)']),
-    `- ${PROCESSES} processes of ${ROUNDS} rounds each (${RUNS} where one takes longer; 2 processes for the large and the drawn ` +
-      `models), one thread unless said, ${CLOCK} time, contestants in turns within a round; ` +
+    `- ${PROCESSES} processes of ${ROUNDS} rounds each (${RUNS} where one takes longer; 2 processes for the drawn models, ` +
+      `whole generations and growth), one thread unless said, ${CLOCK} time, contestants in turns within a round; ` +
       `${Math.round((Date.now() - started) / 1000)} s in all`,
     '',
     'Times are medians over all rounds, ratios medians of the ratios within a round; the last column is the range of the',
