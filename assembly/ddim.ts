@@ -10,6 +10,7 @@ const V_PREDICTION = 2;
 // Arrays of LARGE bytes or more are walked in several places at once, RUN bytes at each in turn: the processor reads ahead
 // at every place, and one step takes half to two thirds of the time of a walk from end to end (bench/NOTES.md). Of all
 // arrays together it follows WALKS places. Places are an odd number of KB apart: whole pages would meet in the caches.
+// scheduler.step asks for less at a time (src/kernels/arena.ts): this is for whoever has whole arrays in this memory.
 const LARGE: usize = 1 << 20;
 const WALKS: usize = 12;
 const RUN: usize = 512;

@@ -1,8 +1,16 @@
-// What a worker runs: one session, asked by src/unet/thread.ts, or a hash, asked by src/hub/digest.ts.
+// What a worker runs: one session, asked by src/unet/pool.ts, or a hash, asked by src/hub/digest.ts.
 import { onnxRuntime } from '#platform';
 import { serve } from '#serve';
+import type { Algorithm } from './platform/types.js';
+import type { Material } from './unet/model.js';
 import { type OpenSession, openMaterial } from './unet/open-material.js';
-import type { Request } from './unet/thread.js';
+import type { Pass } from './unet/runner.js';
+
+/** What a worker is asked: to open a model, first and once, and to run it; or the hash of a file. */
+export type Request =
+  | { readonly open: Material; readonly maxExtraBytes: number | null }
+  | { readonly run: Pass }
+  | { readonly digest: Blob; readonly algorithm: Algorithm };
 
 let session: OpenSession | undefined;
 

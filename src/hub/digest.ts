@@ -1,27 +1,19 @@
 import { workers } from '#workers';
 import { readBlob } from '../platform/pieces.js';
 import type { Algorithm } from '../platform/types.js';
+import type { Request } from '../worker.js';
+import { Thread } from '../workers/thread.js';
 
 /** Less is done here before a worker is up. */
 const SMALL = 8 * 2 ** 20;
 
-function inWorker(algorithm: Algorithm, digest: Blob): Promise<ArrayBuffer> {
-  let end = () => {};
-  const answer = new Promise<ArrayBuffer>((resolve, reject) => {
-    let ready = false;
-    const port = workers.start({
-      onMessage(message) {
-        const { value, error } = message as { value: ArrayBuffer | undefined; error?: Error };
-        if (error) reject(error);
-        else if (ready) resolve(value as ArrayBuffer);
-        else port.post({ digest, algorithm }, []);
-        ready = true;
-      },
-      onEnd: (reason) => reject(new Error(reason)),
-    });
-    end = () => void port.terminate();
-  });
-  return answer.finally(() => end());
+async function inWorker(algorithm: Algorithm, digest: Blob): Promise<ArrayBuffer> {
+  const thread = await Thread.start();
+  try {
+    return await thread.ask({ digest, algorithm } satisfies Request, []);
+  } finally {
+    await thread.end(new Error('workers: the hash is made'));
+  }
 }
 
 /** Hash of a file. crypto.subtle copies a whole one, twice, in the thread that asks: a page leaves that to a worker. */

@@ -1,16 +1,17 @@
 // What edge runtimes share.
-import { fetching } from './fetching.js';
+
 import type { OnnxRuntime, OnnxRuntimeAdvice } from './onnxruntime.js';
 import type { Platform } from './types.js';
+import { webAndEdge } from './web-and-edge.js';
 
-export { onnxRuntimeNative } from './fetching.js';
+export { onnxRuntimeNative } from './web-and-edge.js';
 
 const noWebGpu = async (): Promise<never> => {
   throw new RangeError("device: 'webgpu' runs in browsers only; use 'wasm'");
 };
 
 export const edge = {
-  ...fetching,
+  ...webAndEdge,
   configure: () => {},
   webGpuMissing: noWebGpu,
   // MessageChannel is younger than many compatibility dates of workerd.

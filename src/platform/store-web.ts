@@ -18,8 +18,8 @@ async function openCache(): Promise<Cache | undefined> {
 const hex = (bytes: ArrayBuffer): string =>
   Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
-/** Bytes that a page may copy at once. */
-const PIECE = 2 ** 20;
+/** Bytes of chunks that become a Blob: a copy that no page notices. */
+const ENOUGH = 2 ** 20;
 
 /** Pieces that become Blobs as they are full, so that nothing is ever joined or copied as a whole in the page's thread. */
 class WebPart implements Part {
@@ -34,7 +34,7 @@ class WebPart implements Part {
     this.#chunks.push(bytes as Uint8Array<ArrayBuffer>);
     this.#inChunks += bytes.length;
     this.size += bytes.length;
-    if (this.#inChunks >= PIECE) this.#seal();
+    if (this.#inChunks >= ENOUGH) this.#seal();
   }
 
   #seal(): void {

@@ -21,7 +21,10 @@ export interface Part {
   append(bytes: Uint8Array): Promise<void>;
   /** Throws away what is here. */
   restart(): Promise<void>;
-  /** Hash of `prefix` and the bytes, in hex; undefined where there are no digests. `digest` gives that of a Blob. */
+  /**
+   * Hash of `prefix` and the bytes, in hex; undefined where there are no digests. `digest` gives that of a Blob: it is handed
+   * in, for a worker's own modules must not lead to what starts workers.
+   */
   digest(algorithm: Algorithm, prefix: Uint8Array, digest: DigestBlob): Promise<string | undefined>;
   /** The bytes are complete and right: from now on they are in the store. */
   finish(): Promise<void>;

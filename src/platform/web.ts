@@ -1,13 +1,14 @@
 // What browsers offer. platform/node.ts is its twin.
-import { fetching } from './fetching.js';
+
 import type { OnnxRuntime, OnnxRuntimeAdvice } from './onnxruntime.js';
 import { settings } from './settings.js';
 import type { OpenStore, Platform } from './types.js';
+import { webAndEdge } from './web-and-edge.js';
 
-export { onnxRuntimeNative } from './fetching.js';
+export { onnxRuntimeNative } from './web-and-edge.js';
 
 export const platform: Platform = {
-  ...fetching,
+  ...webAndEdge,
   embeddedModel: async () => (await import('./assets-web.js')).embeddedModel(),
   configure: (given) => void Object.assign(settings, given),
   async webGpuMissing() {

@@ -1,12 +1,12 @@
 import { workers as available } from '#workers';
 import { checkInteger } from '../check.js';
+import type { Thread } from '../workers/thread.js';
 import type { Device } from './device.js';
 import { type Inputs, identify } from './inputs.js';
 import { type ModelSource, readMaterial } from './model.js';
 import { type OpenSession, openMaterial } from './open-material.js';
 import { startThreads, WorkerPool } from './pool.js';
 import { prepareSession } from './session.js';
-import type { Thread } from './thread.js';
 import { maxExtraBytes, type Winograd } from './winograd.js';
 
 /** How a model is run. */

@@ -1,9 +1,11 @@
-import { copyInto } from '../platform/pieces.js';
+import { platform } from '#platform';
+import { PIECE } from '../platform/pieces.js';
+import type { Request } from '../worker.js';
+import { Thread } from '../workers/thread.js';
 import type { Material } from './model.js';
 import type { About, OpenSession } from './open-material.js';
 import type { InputInfo, Pass, Runner, Value } from './runner.js';
 import { join, split } from './split.js';
-import { Thread } from './thread.js';
 
 /** Starts workers: all, or none. @throws {Error} one could not be started. */
 export async function startThreads(count: number): Promise<Thread[]> {
@@ -21,6 +23,16 @@ async function endAll(threads: readonly Thread[], error: Error): Promise<void> {
 
 /** A page without cross-origin isolation cannot share memory. */
 const canShare = (): boolean => typeof SharedArrayBuffer === 'function' && globalThis.crossOriginIsolated !== false;
+
+/** Copies bytes into a buffer of their size, in pieces. */
+async function copyInto(buffer: ArrayBuffer | SharedArrayBuffer, bytes: Uint8Array): Promise<Uint8Array> {
+  const copy = new Uint8Array(buffer);
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    copy.set(bytes.subarray(at, at + PIECE), at);
+    await platform.turn();
+  }
+  return copy;
+}
 
 /** What a model is made from, ready for the post. */
 interface Parcel {
@@ -85,7 +97,7 @@ export class WorkerPool implements Runner {
     const parcels = await read().then((material) => pack(material, threads.length, owned));
     const [about] = await Promise.all(
       parcels.map(({ material, transfer }, i) => {
-        return (threads[i] as Thread).ask<About>({ open: material, maxExtraBytes }, transfer);
+        return (threads[i] as Thread).ask<About>({ open: material, maxExtraBytes } satisfies Request, transfer);
       }),
     );
     return { runner: new WorkerPool(threads, about as About), about: about as About };
@@ -96,7 +108,7 @@ export class WorkerPool implements Runner {
     const free = [...this.#threads].sort((a, b) => a.load - b.load);
     const values = parts.map((run, i) => {
       const buffers = Object.values(run.feeds).map(({ data }) => data.buffer as ArrayBuffer);
-      return (free[i] as Thread).ask<Value>({ run }, buffers, signal);
+      return (free[i] as Thread).ask<Value>({ run } satisfies Request, buffers, signal);
     });
     return join(await Promise.all(values));
   }

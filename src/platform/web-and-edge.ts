@@ -3,7 +3,7 @@ import type { OnnxRuntime } from './onnxruntime.js';
 import type { Platform } from './types.js';
 
 /** What browsers and edge runtimes share: files come over HTTP, and there are no disk, environment and terminal. */
-export const fetching = {
+export const webAndEdge = {
   readFile: (path) => fetchFile(path),
   isFile: async (path) => (await fetch(path, { method: 'HEAD' })).ok,
   isDirectory: async () => false,

@@ -1,14 +1,5 @@
 import { workers } from '#workers';
-import type { Algorithm } from '../platform/types.js';
-import type { WorkerPort } from '../workers/types.js';
-import type { Material } from './model.js';
-import type { Pass } from './runner.js';
-
-/** What a worker is asked: to open a model, first and once, and to run it; or the hash of a file. */
-export type Request =
-  | { readonly open: Material; readonly maxExtraBytes: number | null }
-  | { readonly run: Pass }
-  | { readonly digest: Blob; readonly algorithm: Algorithm };
+import type { WorkerPort } from './types.js';
 
 /** How it answers; the first answer, to no question, says that it is ready. */
 export type Answer =
@@ -86,7 +77,7 @@ export class Thread {
    * Asks it, after what it was asked before.
    * @throws {Error} what went wrong there. @throws the signal's reason, at once, when it aborts.
    */
-  ask<T>(request: Request, transfer: readonly ArrayBuffer[], signal?: AbortSignal): Promise<T> {
+  ask<T>(request: object, transfer: readonly ArrayBuffer[], signal?: AbortSignal): Promise<T> {
     if (this.#load++ === 0) this.#port.hold(true);
     const answer = this.#last.then(() => {
       signal?.throwIfAborted();
