@@ -37,15 +37,33 @@ let model: Pick<Model, 'name' | 'width' | 'height' | 'channels' | 'classes' | 'd
   classes: false,
   device: 'wasm',
 };
+
+/** Where a model comes from. */
 interface Source {
   readonly name: string;
   /** An address, or files by their paths. */
   readonly files: string | Record<string, Blob>;
 }
+
 const OURS: Source = { name: EMBEDDED, files: new URL('model', document.baseURI).href };
 /** Where the model comes from, and the one that is being loaded. */
 let source = OURS;
 let wanted = OURS;
+
+/** Bytes of a model that may be held several times. */
+const SMALL = 64 * 2 ** 20;
+
+/**
+ * Of a small model one worker for each real core, up to four: half of what the browser counts. On one core worker.ts draws
+ * by itself; a large one has a worker of its own, which can be ended in the middle of a long step.
+ */
+function workersFor({ files }: Source, device: Device): number {
+  if (device !== 'wasm') return 0;
+  const bytes = typeof files === 'string' ? 0 : Object.values(files).reduce((sum, { size }) => sum + size, 0);
+  if (bytes > SMALL) return 1;
+  const cores = Math.min(4, Math.ceil(navigator.hardwareConcurrency / 2));
+  return cores > 1 ? cores : 0;
+}
 
 let settings = readHash(location.hash);
 let run = 0;
@@ -152,7 +170,7 @@ function load(from: Source, device: Device): void {
   loading = true;
   drawButton.disabled = true;
   say(`Loading ${from === OURS ? 'the model and its runtime' : from.name}`);
-  ask({ type: 'load', name: from.name, source: from.files, device });
+  ask({ type: 'load', name: from.name, source: from.files, device, workers: workersFor(from, device) });
 }
 
 /** Shows what the next picture is drawn with. */

@@ -27,7 +27,7 @@ export interface Frame {
 }
 
 export type Request =
-  | { type: 'load'; name: string; source: string | Record<string, Blob>; device: Device }
+  | { type: 'load'; name: string; source: string | Record<string, Blob>; device: Device; workers: number }
   | { type: 'draw'; run: number; seeds: number[]; steps: number; eta: number }
   | { type: 'stop' }
   | { type: 'png'; pixels: Uint8Array<ArrayBuffer>; count: number; scale: number };

@@ -14,18 +14,8 @@ let abort = new AbortController();
 /** Loading and drawing, one after the other. */
 let queue: Promise<unknown> = Promise.resolve();
 
-/** Bytes of a model that may be held several times. */
-const SMALL = 64 * 2 ** 20;
-
-/** Of a small model one worker for each real core, up to four: half of what the browser counts. */
-function workersFor(source: string | Record<string, Blob>): number {
-  const bytes = typeof source === 'string' ? 0 : Object.values(source).reduce((sum, { size }) => sum + size, 0);
-  return bytes > SMALL ? 1 : Math.min(4, Math.ceil(navigator.hardwareConcurrency / 2));
-}
-
-async function load({ name, source, device }: Extract<Request, { type: 'load' }>): Promise<void> {
+async function load({ name, source, device, workers }: Extract<Request, { type: 'load' }>): Promise<void> {
   try {
-    const workers = device === 'wasm' ? workersFor(source) : 0;
     const next = await DDIMPipeline.fromPretrained(source, { device, workers });
     await pipe?.dispose();
     pipe = next;
