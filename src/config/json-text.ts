@@ -6,14 +6,14 @@ const MAX_DEPTH = 32;
 const QUOTE = 34;
 const BACKSLASH = 92;
 
-/** Index after the string that starts at `at`; the end of the text where it is not closed. */
+/** Index after the string that starts at `at`. @throws {Error} it is not closed. */
 function endOfString(text: string, at: number): number {
   for (let i = at + 1; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === BACKSLASH) i++;
     else if (code === QUOTE) return i + 1;
   }
-  return text.length;
+  throw new Error('a string without an end');
 }
 
 /**

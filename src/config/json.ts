@@ -19,7 +19,7 @@ const NAN = '\u0000NaN';
 
 /** `JSON.parse` with those. */
 export function parsePythonJson(text: string): unknown {
-  const standard = text.replace(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g, (token) => {
+  const standard = text.replace(/"(?:[^"\\]|\\[\s\S])*"|-?\bInfinity\b|\bNaN\b/g, (token) => {
     if (token.startsWith('"')) return token;
     return token === 'NaN' ? JSON.stringify(NAN) : token.replace('Infinity', '1e999');
   });

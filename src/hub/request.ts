@@ -109,6 +109,8 @@ export async function request<T>(
   body: (response: Response, alive: () => void) => Promise<T>,
 ): Promise<T> {
   const { fetch: send, token, signal, endpoint } = connection;
+  // One that has aborted tells nobody.
+  signal?.throwIfAborted();
   const controller = new AbortController();
   const stop = () => controller.abort(signal?.reason);
   signal?.addEventListener('abort', stop, { once: true });

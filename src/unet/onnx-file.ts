@@ -21,6 +21,8 @@ interface Field {
 class Malformed extends Error {}
 
 const NONE = new Uint8Array(0);
+/** Far above any model: each takes memory. */
+const MAX_FIELDS = 100_000;
 /** TensorProto.DataType: float, float16, double, bfloat16. */
 const FLOATS: ReadonlySet<number> = new Set([1, 10, 11, 16]);
 
@@ -62,7 +64,9 @@ function fields(bytes: Uint8Array, wanted: readonly number[]): Field[] {
     else if (type === 2) field.bytes = reader.take(reader.varint());
     else if (type === 5) reader.take(4);
     else throw new Malformed(`a field of the unknown type ${type}`);
-    if (wanted.includes(field.number)) found.push(field);
+    if (!wanted.includes(field.number)) continue;
+    found.push(field);
+    if (found.length > MAX_FIELDS) throw new Malformed(`more than ${MAX_FIELDS} fields of a kind`);
   }
   return found;
 }

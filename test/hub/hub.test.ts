@@ -323,6 +323,25 @@ describe('broken connections', () => {
     }));
 });
 
+test('a signal that aborts right after the call ends it at once', () =>
+  withCache(async (open) => {
+    const aborted = async (call: (signal: AbortSignal) => Promise<unknown>) => {
+      const controller = new AbortController();
+      const result = failure(() => call(controller.signal));
+      controller.abort(new Error('enough'));
+      return (await result).message;
+    };
+    expect(await aborted((signal) => open({ signal }))).toBe('enough');
+    hub.faults.push({ on: 'list', hang: true });
+    expect(await aborted((signal) => open({ signal }))).toBe('enough');
+    hub.faults.length = 0;
+    const controller = new AbortController();
+    const folder = await open({ signal: controller.signal });
+    const file = failure(() => folder.find(BIG));
+    controller.abort(new Error('enough'));
+    expect((await file).message).toBe('enough');
+  }));
+
 describe('refusals', () => {
   test('a private repository needs its token, which goes to the Hub and not to the CDN', () =>
     withCache(async (open) => {

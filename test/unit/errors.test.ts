@@ -873,6 +873,20 @@ describe('model directories', () => {
     expect(error.message).toMatch(message);
   });
 
+  test.each([
+    ['a string without an end', `{"${'\\"'.repeat(2_000_000)}`],
+    ['breaks within strings', `{"a":"\\\n${'\\"'.repeat(2_000_000)}`],
+    ['breaks within a string that ends', `{"a":"\\\n${'\\"'.repeat(2_000_000)}\\\n"}`],
+  ])('4 MB of JSON are refused at once: %s', async (_, json) => {
+    const before = process.cpuUsage();
+    const error = await failure(() =>
+      DDIMPipeline.fromPretrained({ 'model_index.json': new TextEncoder().encode(json) }),
+    );
+    expect(error.message).toMatch(/model_index\.json: not a valid JSON file/);
+    // 0.1 s; 20 KB took 0.2 s, and each twice as many four times as long, while a string was looked for from every quote on.
+    expect(process.cpuUsage(before).user / 1e6).toBeLessThan(5);
+  });
+
   test('external data outside of the folder are refused', async () => {
     const error = await broken('external', async (directory) => {
       const path = `${directory}/unet/model.onnx`;

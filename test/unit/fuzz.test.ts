@@ -259,6 +259,16 @@ test('at least 100,000 mutations', () => {
   expect(targets.reduce((sum, [, count]) => sum + count, 0)).toBeGreaterThanOrEqual(100_000);
 });
 
+test('an ONNX file of 10 million empty weights is refused', () => {
+  // Field 7, the graph, of 20 million bytes; in it field 5, of none.
+  const weights = new Uint8Array(20_000_000).map((_, i) => (i % 2 === 0 ? 0x2a : 0));
+  const size = [0, 7, 14, 21].map((shift, i) => ((weights.length >> shift) & 127) | (i < 3 ? 128 : 0));
+  const file = new Uint8Array(5 + weights.length);
+  file.set([0x3a, ...size]);
+  file.set(weights, 5);
+  expect(() => readOnnxFile('model.onnx', file)).toThrow(/more than 100000 fields of a kind/);
+});
+
 test.each(targets)('%s: %i mutations', (name, count, seeds, words, body) => {
   const before = process.memoryUsage().rss;
   let accepted = 0;

@@ -5,7 +5,7 @@ import type { Weight, Weights } from './weights.js';
 
 const NAME = 'diffusion_pytorch_model';
 /** Largest index: one of 10,000 tensors takes 1 MB. */
-const MAX_INDEX = 32 * 2 ** 20;
+const MAX_INDEX = 4 * 2 ** 20;
 const MAX_SHARDS = 1000;
 
 type Format = 'safetensors' | 'bin';

@@ -78,6 +78,7 @@ function gather({ shape, strides, offset }: TensorRecord, storage: Uint8Array, s
 function place(file: string, bytes: Uint8Array, value: Value, storages: Storages): Weights {
   const tensors = new Map<string, Weight>();
   const files = new Map([[file, bytes]]);
+  let copied = 0;
   for (const [name, tensor] of stateDict(value)) {
     const quoted = JSON.stringify(name.slice(0, 120));
     const { key, dtype } = storageOf(tensor.storage);
@@ -96,6 +97,9 @@ function place(file: string, bytes: Uint8Array, value: Value, storages: Storages
       const at = count === 0 ? 0 : storage.byteOffset - bytes.byteOffset + offset * size;
       tensors.set(name, { ...weight, file, offset: at });
     } else {
+      copied += weight.length;
+      // Views of the same elements without end.
+      if (copied > bytes.length) throw new BadPickle('views that together are larger than the file');
       const copy = `${file}#${name}`;
       files.set(copy, gather(tensor, storage, size));
       tensors.set(name, { ...weight, file: copy, offset: 0 });
