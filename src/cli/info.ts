@@ -1,5 +1,12 @@
 import { parseArgs } from 'node:util';
-import { DDIMPipeline, type ForwardOptions, Generator, UNet2DModel, type UNetConfig } from '../index.js';
+import {
+  DDIMPipeline,
+  type DDIMScheduler,
+  type ForwardOptions,
+  Generator,
+  UNet2DModel,
+  type UNetConfig,
+} from '../index.js';
 import { hasClasses } from '../unet/class-labels.js';
 import { MODEL_OPTIONS, toPretrained } from './options.js';
 
@@ -53,8 +60,16 @@ function convolutions({ plan }: UNet2DModel): string | undefined {
   return `${parts.join(', ')}; ${(plan.extraBytes / MEBIBYTE).toFixed(0)} MiB more memory`;
 }
 
-function sizes(config: UNetConfig): number[] {
-  return typeof config.sampleSize === 'number' ? [config.sampleSize, config.sampleSize] : [...config.sampleSize];
+/** None where the model does not say: it takes any. */
+function sizes({ sampleSize }: UNetConfig): number[] | undefined {
+  if (sampleSize === null || sampleSize === undefined) return undefined;
+  return typeof sampleSize === 'number' ? [sampleSize, sampleSize] : [...sampleSize];
+}
+
+/** The first timestep of 50, or the last one that a table of embeddings has. */
+function timestepFor({ timeEmbeddingType, numTrainTimesteps }: UNetConfig, { timesteps }: DDIMScheduler): number {
+  const first = timesteps[0] as number;
+  return timeEmbeddingType === 'learned' ? Math.min(first, Number(numTrainTimesteps ?? 1000) - 1) : first;
 }
 
 /** A description of a model: architecture, weights, scheduler, and what a step costs on this machine. */
@@ -69,12 +84,13 @@ export async function info(args: string[]): Promise<string[]> {
     if (!(unet instanceof UNet2DModel)) throw new TypeError('unet: expected a UNet2DModel');
     const { config } = unet;
     scheduler.setTimesteps(Math.min(50, scheduler.length));
-    const [height, width] = sizes(config) as [number, number];
+    const size = sizes(config);
+    const pixels = size ? `${size[1]} x ${size[0]} pixels` : 'of any size';
     const classes = config.classEmbedType ?? (config.numClassEmbeds ? `${config.numClassEmbeds}` : undefined);
     const millions = (unet.numParameters / 1e6).toFixed(2);
     return [
       ...line('model', model ?? 'the embedded one'),
-      ...line('images', `${width} x ${height} pixels, ${config.inChannels} channel${config.inChannels > 1 ? 's' : ''}`),
+      ...line('images', `${pixels}, ${config.inChannels} channel${config.inChannels > 1 ? 's' : ''}`),
       ...line('unet', `${millions} M parameters, ${(unet.numBytes / MEBIBYTE).toFixed(1)} MiB`),
       ...line('convolutions', convolutions(unet)),
       ...line('channels', config.blockOutChannels),
@@ -86,7 +102,9 @@ export async function info(args: string[]): Promise<string[]> {
       ...line('activation', config.actFn),
       ...line('scheduler', `DDIM, T = ${scheduler.length}, ${scheduler.config.betaSchedule} betas`),
       ...line('predicts', scheduler.config.predictionType),
-      ...(await time(unet, [1, config.inChannels, height, width], scheduler.timesteps[0] as number)),
+      ...(size
+        ? await time(unet, [1, config.inChannels, ...size], timestepFor(config, scheduler))
+        : line('a step', 'not timed: the model names no size of its images (sample_size)')),
     ];
   } finally {
     await pipe.dispose();
