@@ -134,6 +134,19 @@ export class UNet2DModel {
     return this.#model.about.plan;
   }
 
+  /**
+   * Each level but the last halves the maps, and doubled again they must be as large as before. A graph made here is not left
+   * to find that out: whole tiles make an odd map larger.
+   */
+  #checkSize([, , height, width]: readonly number[]): void {
+    if (!this.plan) return;
+    const unit = 2 ** ((this.config.blockOutChannels as number[]).length - 1);
+    if ((height as number) % unit === 0 && (width as number) % unit === 0) return;
+    throw new RangeError(
+      `sample: expected a height and a width that are multiples of ${unit} for this model, got ${height} x ${width}`,
+    );
+  }
+
   /** Where the model runs. */
   get device(): Device {
     return this.#model.device;
@@ -159,6 +172,7 @@ export class UNet2DModel {
       );
     }
     checkInteger('timestep', timestep, -0x80000000, 0x7fffffff);
+    this.#checkSize(sample.shape);
     const { classLabels, signal } = checkOptions<ForwardOptions>('options', options, ['classLabels', 'signal']);
     checkSignal('signal', signal)?.throwIfAborted();
     const batch = sample.shape[0] as number;
