@@ -1,5 +1,5 @@
 // npm run bench: every subject in several processes, one after the other; tables on the screen and in RESULTS.md, pictures
-// in plots/. About 20 minutes. Set in the environment:
+// in plots/. About 26 minutes. Set in the environment:
 //
 //     PYTHON           a Python with torch, diffusers and onnx in place of `python`; without one its rows say so
 //     UNETS            models that export_unets.py wrote; if unset, it writes them to build/unets (2 GB), where there is torch

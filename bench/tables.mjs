@@ -131,7 +131,7 @@ export function targets(groups) {
     if (group.reference === 'single pictures') limit('one batch', 1, '<=');
     if (group.reference === '1 worker') limit('2 workers', 0.6, '<=');
     if (group.subject === 'pipeline') limit('of it the pipeline', 0.01, '<=');
-    if (group.subject === 'memory' && group.x === 'cifar10-32') limit('ddim-wasm', 1.5, '<=');
+    if (group.subject === 'memory' && group.x === 'cifar10-32') limit('ddim-wasm', 1, '<=');
   }
   const passes = groups.filter(({ subject }) => subject === 'forward');
   const drawn = passes.filter(({ row }) => row.startsWith('drawn'));

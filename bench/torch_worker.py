@@ -50,10 +50,15 @@ def generate(folder, batch, size, steps):
     if folder not in unets:
         unets.clear()
         unets[folder] = diffusers.UNet2DModel.from_pretrained(folder).eval()
-    unets[folder].register_to_config(sample_size=size)
     pipe = diffusers.DDIMPipeline(unets[folder], diffusers.DDIMScheduler())
     pipe.set_progress_bar_config(disable=True)
-    return lambda: pipe(batch, torch.Generator().manual_seed(0), num_inference_steps=steps, output_type="np")
+
+    def draw():
+        # The model is shared by all sizes.
+        pipe.unet.register_to_config(sample_size=size)
+        pipe(batch, torch.Generator().manual_seed(0), num_inference_steps=steps, output_type="np")
+
+    return draw
 
 
 print(json.dumps(versions), flush=True)
