@@ -60,10 +60,8 @@ function convolutions({ plan }: UNet2DModel): string | undefined {
   return `${parts.join(', ')}; ${(plan.extraBytes / MEBIBYTE).toFixed(0)} MiB more memory`;
 }
 
-/** None where the model does not say: it takes any. */
-function sizes({ sampleSize }: UNetConfig): number[] | undefined {
-  if (sampleSize === null || sampleSize === undefined) return undefined;
-  return typeof sampleSize === 'number' ? [sampleSize, sampleSize] : [...sampleSize];
+function sizes({ sampleSize }: UNetConfig): [height: number, width: number] {
+  return typeof sampleSize === 'number' ? [sampleSize, sampleSize] : [sampleSize[0], sampleSize[1]];
 }
 
 /** The first timestep of 50, or the last one that a table of embeddings has. */
@@ -84,13 +82,12 @@ export async function info(args: string[]): Promise<string[]> {
     if (!(unet instanceof UNet2DModel)) throw new TypeError('unet: expected a UNet2DModel');
     const { config } = unet;
     scheduler.setTimesteps(Math.min(50, scheduler.length));
-    const size = sizes(config);
-    const pixels = size ? `${size[1]} x ${size[0]} pixels` : 'of any size';
+    const [height, width] = sizes(config);
     const classes = config.classEmbedType ?? (config.numClassEmbeds ? `${config.numClassEmbeds}` : undefined);
     const millions = (unet.numParameters / 1e6).toFixed(2);
     return [
       ...line('model', model ?? 'the embedded one'),
-      ...line('images', `${pixels}, ${config.inChannels} channel${config.inChannels > 1 ? 's' : ''}`),
+      ...line('images', `${width} x ${height} pixels, ${config.inChannels} channel${config.inChannels > 1 ? 's' : ''}`),
       ...line('unet', `${millions} M parameters, ${(unet.numBytes / MEBIBYTE).toFixed(1)} MiB`),
       ...line('convolutions', convolutions(unet)),
       ...line('channels', config.blockOutChannels),
@@ -102,9 +99,7 @@ export async function info(args: string[]): Promise<string[]> {
       ...line('activation', config.actFn),
       ...line('scheduler', `DDIM, T = ${scheduler.length}, ${scheduler.config.betaSchedule} betas`),
       ...line('predicts', scheduler.config.predictionType),
-      ...(size
-        ? await time(unet, [1, config.inChannels, ...size], timestepFor(config, scheduler))
-        : line('a step', 'not timed: the model names no size of its images (sample_size)')),
+      ...(await time(unet, [1, config.inChannels, height, width], timestepFor(config, scheduler))),
     ];
   } finally {
     await pipe.dispose();
