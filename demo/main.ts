@@ -46,9 +46,10 @@ interface Source {
 }
 
 const OURS: Source = { name: EMBEDDED, files: new URL('model', document.baseURI).href };
-/** Where the model comes from, and the one that is being loaded. */
+/** Where the model comes from. */
 let source = OURS;
-let wanted = OURS;
+/** What was asked for, by the number of the request: the last one counts. */
+const wanted: Source[] = [];
 
 /** Bytes of a model that may be held several times. */
 const SMALL = 64 * 2 ** 20;
@@ -121,7 +122,10 @@ function setBusy(value: boolean): void {
 
 /** Shows the noise of the settings, and lets the worker draw what comes of it. */
 function draw(): void {
+  // Not at every move of a slider: WebKit throws at the 101st within ten seconds.
+  if (timer !== undefined) history.replaceState(null, '', writeHash(settings));
   clearTimeout(timer);
+  timer = undefined;
   stop();
   const seeds = seedsOf(settings);
   const { channels, height, width } = model;
@@ -158,7 +162,6 @@ function stop(): void {
 function change(given: Partial<Settings>, rest = REST): void {
   settings = { ...settings, ...given };
   showSettings();
-  history.replaceState(null, '', writeHash(settings));
   clearTimeout(timer);
   timer = setTimeout(draw, rest);
 }
@@ -166,11 +169,18 @@ function change(given: Partial<Settings>, rest = REST): void {
 function load(from: Source, device: Device): void {
   stop();
   complain('');
-  wanted = from;
+  wanted.push(from);
   loading = true;
   drawButton.disabled = true;
   say(`Loading ${from === OURS ? 'the model and its runtime' : from.name}`);
-  ask({ type: 'load', name: from.name, source: from.files, device, workers: workersFor(from, device) });
+  ask({
+    type: 'load',
+    id: wanted.length - 1,
+    name: from.name,
+    source: from.files,
+    device,
+    workers: workersFor(from, device),
+  });
 }
 
 /** Shows what the next picture is drawn with. */
@@ -179,24 +189,27 @@ function settle(): void {
   drawButton.disabled = !loaded;
   embedded.hidden = source === OURS;
   for (const radio of radios('device')) radio.checked = radio.value === model.device;
+  if (!loaded) return;
+  const { name, width, height, parameters, classes } = model as Model;
+  const millions = (parameters / 1e6).toFixed(parameters < 1e6 ? 3 : 1);
+  find('model').textContent =
+    `Now drawing with ${name}: ${width} x ${height} pixels, ${millions} million parameters${classes ? ', class 0' : ''}.`;
 }
 
 const answers: { [T in Answer['type']]: (answer: Extract<Answer, { type: T }>) => void } = {
-  loaded({ model: now }) {
+  loaded({ id, model: now }) {
     model = now;
     loaded = true;
-    source = wanted;
+    source = wanted[id] as Source;
+    if (id < wanted.length - 1) return;
     settle();
-    const size = `${now.width} x ${now.height}`;
-    const millions = (now.parameters / 1e6).toFixed(now.parameters < 1e6 ? 3 : 1);
-    find('model').textContent =
-      `Now drawing with ${now.name}: ${size} pixels, ${millions} million parameters${now.classes ? ', class 0' : ''}.`;
     if (settings.steps > now.maxSteps) change({ steps: now.maxSteps }, 0);
     else draw();
   },
-  notLoaded({ message }) {
+  notLoaded({ id, message }) {
+    if (id < wanted.length - 1) return;
     settle();
-    say(`Could not load ${wanted.name}`);
+    say(`Could not load ${(wanted[id] as Source).name}`);
     complain(message);
   },
   frame({ run: of, frame }) {
@@ -281,7 +294,7 @@ for (const radio of radios('view')) {
   });
 }
 for (const radio of radios('device')) {
-  radio.addEventListener('change', () => load(source, radio.value as Device));
+  radio.addEventListener('change', () => load(loading ? (wanted.at(-1) as Source) : source, radio.value as Device));
 }
 
 download.addEventListener('click', () => {

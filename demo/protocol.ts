@@ -27,14 +27,14 @@ export interface Frame {
 }
 
 export type Request =
-  | { type: 'load'; name: string; source: string | Record<string, Blob>; device: Device; workers: number }
+  | { type: 'load'; id: number; name: string; source: string | Record<string, Blob>; device: Device; workers: number }
   | { type: 'draw'; run: number; seeds: number[]; steps: number; eta: number }
   | { type: 'stop' }
   | { type: 'png'; pixels: Uint8Array<ArrayBuffer>; count: number; scale: number };
 
 export type Answer =
-  | { type: 'loaded'; model: Model }
-  | { type: 'notLoaded'; message: string }
+  | { type: 'loaded'; id: number; model: Model }
+  | { type: 'notLoaded'; id: number; message: string }
   | { type: 'frame'; run: number; frame: Frame }
   | { type: 'done'; run: number; pixels: Uint8Array<ArrayBuffer>; hashes: string[]; milliseconds: number }
   | { type: 'failed'; run: number; message: string }

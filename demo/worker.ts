@@ -11,12 +11,18 @@ const answer = (message: Answer, transfer: ArrayBuffer[] = []) => postMessage(me
 let pipe: DDIMPipeline | undefined;
 let model: Model | undefined;
 let abort = new AbortController();
+/** Number of the last request to load. */
+let newest = 0;
 /** Loading and drawing, one after the other. */
 let queue: Promise<unknown> = Promise.resolve();
 
-async function load({ name, source, device, workers }: Extract<Request, { type: 'load' }>): Promise<void> {
+async function load({ id, name, source, device, workers }: Extract<Request, { type: 'load' }>): Promise<void> {
+  // What nobody waits for any more is loaded only where there is nothing yet.
+  const obsolete = () => id < newest && pipe !== undefined;
+  if (obsolete()) return;
   try {
     const next = await DDIMPipeline.fromPretrained(source, { device, workers });
+    if (obsolete()) return void (await next.dispose());
     await pipe?.dispose();
     pipe = next;
     const { config, numParameters, device: actual } = next.unet as UNet2DModel;
@@ -33,9 +39,9 @@ async function load({ name, source, device, workers }: Extract<Request, { type: 
       maxSteps: next.scheduler.length,
       device: actual as Device,
     };
-    answer({ type: 'loaded', model });
+    answer({ type: 'loaded', id, model });
   } catch (error) {
-    answer({ type: 'notLoaded', message: (error as Error).message });
+    answer({ type: 'notLoaded', id, message: (error as Error).message });
   }
 }
 
@@ -89,6 +95,9 @@ addEventListener('message', ({ data }: MessageEvent<Request>) => {
   abort.abort();
   abort = new AbortController();
   const { signal } = abort;
-  if (data.type === 'load') queue = queue.then(() => load(data));
+  if (data.type === 'load') {
+    newest = data.id;
+    queue = queue.then(() => load(data));
+  }
   if (data.type === 'draw') queue = queue.then(() => draw(data, signal));
 });
