@@ -1,5 +1,7 @@
 // JSON from the network is looked over before it is parsed.
 
+/** Largest text: a configuration with 16,384 betas written out takes 0.4 MB, a header or index of 10,000 tensors 1 MB. */
+export const MAX_JSON = 4 * 2 ** 20;
 /** Deepest nesting of a file that belongs to a model; they need 3. */
 const MAX_DEPTH = 32;
 
@@ -20,7 +22,7 @@ function endOfString(text: string, at: number): number {
  * Walks over JSON text once, building nothing.
  * @throws {Error} deep nesting, or an object that names a key twice, which parsers read in different ways.
  */
-export function checkJsonText(text: string): void {
+function check(text: string): void {
   const open: (Set<string> | null)[] = [];
   for (let i = 0; i < text.length; ) {
     const character = text[i] as string;
@@ -43,4 +45,15 @@ export function checkJsonText(text: string): void {
     if (open.length > MAX_DEPTH) throw new Error(`nested deeper than ${MAX_DEPTH}`);
     i++;
   }
+}
+
+/**
+ * The text of JSON bytes, looked over.
+ * @throws {Error} more than 4 MiB, no UTF-8, a string without an end, deep nesting, or a key that is there twice.
+ */
+export function jsonText(bytes: Uint8Array): string {
+  if (bytes.length > MAX_JSON) throw new Error(`${bytes.length} bytes, over the limit of ${MAX_JSON}`);
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  check(text);
+  return text;
 }

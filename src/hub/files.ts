@@ -1,6 +1,6 @@
 import { platform } from '#platform';
 import { type Json, parsePythonJson } from '../config/json.js';
-import { checkJsonText } from '../config/json-text.js';
+import { jsonText } from '../config/json-text.js';
 
 // Paths, JSON files, and writing.
 
@@ -11,17 +11,11 @@ export function join(root: string, ...parts: string[]): string {
   return [root.replace(/(?<=.)\/+$/, ''), ...parts].filter(Boolean).join('/');
 }
 
-/** Largest configuration: one with 16,384 betas written out takes 0.4 MB. */
-const MAX_JSON = 4 * 2 ** 20;
-
 /** Parses JSON bytes that hold one object, as Python's json does. */
 export function parseJson(path: string, bytes: Uint8Array): Json {
   let json: unknown;
   try {
-    if (bytes.length > MAX_JSON) throw new Error(`${bytes.length} bytes, over the limit of ${MAX_JSON}`);
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    checkJsonText(text);
-    json = parsePythonJson(text);
+    json = parsePythonJson(jsonText(bytes));
   } catch (cause) {
     throw new Error(`${path}: not a valid JSON file (${(cause as Error).message}); fetch it again`, { cause });
   }

@@ -1,11 +1,9 @@
-import { checkJsonText } from '../../config/json-text.js';
+import { jsonText } from '../../config/json-text.js';
 import type { Folder } from '../../hub/folder.js';
 import { readSafetensors } from './safetensors.js';
 import type { Weight, Weights } from './weights.js';
 
 const NAME = 'diffusion_pytorch_model';
-/** Largest index: one of 10,000 tensors takes 1 MB. */
-const MAX_INDEX = 4 * 2 ** 20;
 const MAX_SHARDS = 1000;
 
 type Format = 'safetensors' | 'bin';
@@ -29,10 +27,7 @@ async function find(folder: Folder, file: string): Promise<Uint8Array> {
 /** Which shard each tensor is in: the `weight_map` of an index. */
 export function parseIndex(label: string, bytes: Uint8Array, format: Format): Map<string, string> {
   try {
-    if (bytes.length > MAX_INDEX) throw new Error(`${bytes.length} bytes, over the limit of ${MAX_INDEX}`);
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    checkJsonText(text);
-    const json = JSON.parse(text) as { weight_map?: unknown } | null;
+    const json = JSON.parse(jsonText(bytes)) as { weight_map?: unknown } | null;
     const map = json?.weight_map;
     if (typeof map !== 'object' || map === null || Array.isArray(map)) throw new Error('no weight_map');
     const shards = new Map<string, string>();
