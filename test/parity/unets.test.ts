@@ -1,5 +1,5 @@
 // The graph that is built from a checkpoint against diffusers' own forward pass: architectures drawn at random over all of
-// UNet2DModel's options (fixtures/unets), in every container, with one image and with three.
+// UNet2DModel's options (fixtures/unets), as safetensors of some kind and as .bin, with one image and with three.
 import { UNet2DModel } from 'ddim-wasm';
 import { failure, withDirectory } from '../support.ts';
 import {
@@ -58,8 +58,8 @@ test.each(cases.map((one): [string, Case] => [`${one.name}, ${one.kind}`, one]))
   }),
 );
 
-// diffusers 0.26.3 ran all four families of blocks with one to three levels, `downsample_padding` 0 and 1, conv and resnet, on
-// 13 sizes each: it gives a map of the sample's size for the multiples of 2^(levels - 1), and for no others.
+// Multiples of 2^(levels - 1), and no others, are what diffusers 0.26.3 takes: fixtures/unets/sizes.py held that against 60
+// architectures on 13 sizes each.
 const deep = cases.find(({ config }) => {
   const { block_out_channels: channels, num_class_embeds: classes = null, class_embed_type: type = null } = config;
   return channels.length === 3 && classes === null && type === null;
