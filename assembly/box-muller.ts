@@ -304,15 +304,15 @@ function rotate(pairs: usize, out: usize): void {
     f64x2.mul(f64x2.sub(one, wide(pairs + SIN_TERM + 8)), wide(pairs + X + 8)),
   );
 
-  // Bit 0 of q (here bit 22) swaps the two and flips the cosine's sign, bit 1 flips both signs. The zero added last makes
-  // -0 of a radius of 0 into the +0 that torch gives.
+  // Bit 0 of q (here bit 22) swaps the two and flips the cosine's sign, bit 1 flips both signs, so that the radius takes it.
+  // The zero added last makes -0 of a radius of 0 into the +0 that torch gives.
   const quarters = v128.load(pairs, QUARTERS);
   const odd = i32x4.shl(quarters, 9);
   const sign = v128.and(i32x4.shl(quarters, 8), splat32(SIGN));
   const difference = v128.and(v128.xor(cosine, sine), i32x4.shr_s(odd, 31));
-  const c = v128.xor(v128.xor(cosine, difference), v128.xor(sign, odd));
-  const s = v128.xor(v128.xor(sine, difference), sign);
-  const radius = v128.load(pairs, RADIUS);
+  const c = v128.xor(v128.xor(cosine, difference), odd);
+  const s = v128.xor(sine, difference);
+  const radius = v128.xor(v128.load(pairs, RADIUS), sign);
   v128.store(out, f32x4.add(f32x4.mul(radius, c), splat32(ZERO)));
   v128.store(out, f32x4.add(f32x4.mul(radius, s), splat32(ZERO)), 32);
 }
