@@ -65,7 +65,12 @@ export async function interleave(contestants, rounds) {
 export async function startTorch(threads = 1) {
   const python = spawn(process.env.PYTHON ?? 'python', [fileURLToPath(new URL('torch_worker.py', import.meta.url))], {
     stdio: ['pipe', 'pipe', 'ignore'],
-    env: { ...process.env, TORCH_THREADS: String(threads) },
+    env: {
+      ...process.env,
+      TORCH_THREADS: String(threads),
+      OMP_NUM_THREADS: String(threads),
+      OPENBLAS_NUM_THREADS: String(threads),
+    },
   });
   const gone = new Promise((resolve) => {
     python.on('error', resolve).on('close', resolve);

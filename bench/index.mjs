@@ -4,6 +4,7 @@
 //     PYTHON           a Python with torch, diffusers and onnx in place of `python`; without one its rows say so
 //     UNETS            models that export_unets.py wrote; if unset, it writes them to build/unets (2 GB), where there is torch
 //     CHROMIUM         /usr/bin/chromium if unset
+//     RELAXED_NODE     a Node of 22 or later, for noise by relaxed SIMD where the one that runs this has none
 //     SUBJECTS         some of them, such as noise,forward; what is written then goes to build/bench
 //     BENCH_PROCESSES  for each subject (3), BENCH_ROUNDS of short timings (30), BENCH_CLOCK=cpu for a busy machine
 //     MODEL            another model for the pipeline's share
@@ -22,14 +23,22 @@ const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 30);
 /** Of what takes seconds. */
 const RUNS = Math.max(1, Math.round(ROUNDS / 10));
 
-/** Subjects: their module, what it is told, whether it wants torch, how many processes and rounds, whether it needs models. */
+const hasRelaxedSimd = WebAssembly.validate(readFileSync(join(root, 'build/fused.wasm')));
+/** A Node that has relaxed SIMD; undefined without one. */
+const RELAXED_NODE = process.env.RELAXED_NODE ?? (hasRelaxedSimd ? process.execPath : undefined);
+
+/**
+ * Subjects: their module, what it is told, whether it wants torch, how many processes and rounds, whether it needs models,
+ * which Node.
+ */
 const SUBJECTS = [
   { name: 'noise', torch: true, rounds: ROUNDS },
+  { name: 'noise', kind: 'relaxed', torch: true, rounds: ROUNDS, node: RELAXED_NODE },
   { name: 'step', torch: true, rounds: ROUNDS },
   { name: 'pipeline' },
   { name: 'workers' },
   { name: 'forward', module: 'unet', kind: 'named', models: true },
-  { name: 'forward', module: 'unet', kind: 'drawn', models: true, processes: Math.min(2, PROCESSES) },
+  { name: 'forward', module: 'unet', kind: 'drawn', models: true, rounds: 2 * RUNS + 1 },
   { name: 'forward', module: 'unet', kind: 'large', models: true },
   { name: 'generation', kind: 'embedded', models: true },
   { name: 'generation', kind: 'batch', models: true },
@@ -42,14 +51,14 @@ const SUBJECTS = [
 const chosen = process.env.SUBJECTS?.split(',');
 
 /** One subject's groups, each with its rounds from every process. */
-function collect(index, { name, processes = PROCESSES, kind = '' }) {
+function collect(index, { name, processes = PROCESSES, kind = '', node = process.execPath }) {
   process.stderr.write(`${name} ${kind}...\n`);
   const script = fileURLToPath(import.meta.url);
   const options = { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1e8 };
   const outputs = Array.from({ length: processes }, () =>
-    JSON.parse(execFileSync(process.execPath, [script, String(index)], options)),
+    JSON.parse(execFileSync(node, [script, String(index)], options)),
   );
-  const plot = ['noise', 'step'].includes(name) ? name : undefined;
+  const plot = ['noise', 'step'].includes(name) && kind === '' ? name : undefined;
   return outputs[0].map((group, g) => {
     const all = outputs.map((output) => output[g].times);
     return { x: group.title, plot, ...group, subject: name, processes: all };
@@ -92,6 +101,8 @@ function sizes() {
   ].join('\n');
 }
 
+const versionOf = (node) => execFileSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8' }).trim();
+
 function versions(torch) {
   const { dependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url)));
   const of = (name) => {
@@ -103,6 +114,7 @@ function versions(torch) {
   );
   return {
     node: process.versions.node,
+    ...(RELAXED_NODE && RELAXED_NODE !== process.execPath && { 'node for relaxed SIMD': versionOf(RELAXED_NODE) }),
     ...of('onnxruntime-web'),
     ...of('onnxruntime-node'),
     ...torch?.versions,
@@ -122,6 +134,7 @@ async function report() {
   for (const [index, subject] of SUBJECTS.entries()) {
     if (chosen && !chosen.includes(subject.name)) continue;
     if (subject.models && !models) continue;
+    if (subject.kind === 'relaxed' && !subject.node) continue;
     try {
       groups.push(...collect(index, subject));
     } catch (error) {
@@ -147,9 +160,10 @@ async function report() {
     ...(torch && !torch.versions.diffusers ? ['- missing: diffusers, and what is compared with it'] : []),
     ...(models ? [] : ['- missing: the models that export_unets.py writes, and all that is measured on them']),
     ...(failed.length > 0 ? [`- missing, for it failed: ${failed.join(', ')}`] : []),
+    ...(RELAXED_NODE ? [] : ['- missing: noise by relaxed SIMD (set RELAXED_NODE to a Node of 22 or later)']),
     ...(groups.some(({ title }) => title.includes('Chromium')) || chosen ? [] : ['- missing: Chromium (set CHROMIUM)']),
-    `- ${PROCESSES} processes of ${ROUNDS} rounds each (${RUNS} where one takes longer; 2 processes for the drawn models, ` +
-      `whole generations and growth), one thread unless said, ${CLOCK} time, contestants in turns within a round; ` +
+    `- ${PROCESSES} processes of ${ROUNDS} rounds each (${RUNS} where one takes longer, ${2 * RUNS + 1} for the drawn models; ` +
+      `2 processes for whole generations and growth), one thread unless said, ${CLOCK} time, contestants in turns within a round; ` +
       `${Math.round((Date.now() - started) / 1000)} s in all`,
     '',
     'Times are medians over all rounds, ratios medians of the ratios within a round; the last column is the range of the',

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const self = fileURLToPath(import.meta.url);
-const MODELS = ['embedded', 'cifar10-32'];
+const MODELS = ['embedded', 'cifar10-32', 'celebahq-256'];
 const WAYS = ['ddim-wasm', 'winograd: false', 'exported ONNX'];
 
 async function run(name, how) {

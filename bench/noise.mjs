@@ -41,8 +41,10 @@ function plainJs(seed) {
   };
 }
 
-export async function measure(torch, rounds) {
+/** @param kind 'relaxed': only what relaxed SIMD changes, in an engine that has it. */
+export async function measure(torch, rounds, kind) {
   const groups = [];
+  const engine = kind === 'relaxed' ? `, Node ${process.versions.node} with relaxed SIMD` : '';
   for (const n of SIZES) {
     const k = instantiate();
     const state = k.reserve(STATE_BYTES);
@@ -62,21 +64,25 @@ export async function measure(torch, rounds) {
     };
     const plain = plainJs(0);
     const twister = new MersenneTwister(0);
+    if (kind === 'relaxed' && !fused) throw new Error('this engine has no relaxed SIMD');
+    const others = kind !== 'relaxed' && {
+      'plain JS': here(() => plain(out)),
+      'd3-random over mersenne-twister': here(fill(randomNormal.source(() => twister.random())(0, 1))),
+      random: here(fill(new Random('seed').normal(0, 1))),
+    };
     const contestants = {
       kernel: here(() => k.randnBlocks(state, address, n / 16)),
       ...(fused && { 'kernel, relaxed SIMD': here(() => fused(state, address, n / 16)) }),
       'generator.randn': here(() => ours.randn(n)),
       ...(torch && { 'x.normal_ (torch)': torch.time('normal', n), 'torch.randn': torch.time('randn', n) }),
-      'plain JS': here(() => plain(out)),
-      'd3-random over mersenne-twister': here(fill(randomNormal.source(() => twister.random())(0, 1))),
-      random: here(fill(new Random('seed').normal(0, 1))),
+      ...others,
     };
     groups.push({
-      title: `Noise, ${n.toLocaleString('en')} samples`,
+      title: `Noise, ${n.toLocaleString('en')} samples${engine}`,
       n,
       unit: 'ns a sample',
       perCall: 1e9 / n,
-      reference: torch ? 'torch.randn' : 'plain JS',
+      reference: torch ? 'torch.randn' : 'kernel',
       relation: 'speed',
       times: await interleave(contestants, rounds),
     });

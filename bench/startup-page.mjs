@@ -8,11 +8,11 @@ const now = () => performance.now();
 
 /** The pictures of this library or by hand. `load(name)` imports a module, `plainModel()` gives what a session is made of. */
 async function open(how, { load, plainModel }) {
-  if (how === 'ddim-wasm') {
+  if (how.startsWith('ddim-wasm')) {
     const { DDIMPipeline, Generator } = await load('ddim-wasm');
+    const options = how.endsWith('workers: 0') ? { workers: 0 } : {};
     return async () => {
-      // In the page itself: what a worker does cannot be watched from here.
-      const pipe = await DDIMPipeline.fromPretrained(undefined, { workers: 0 });
+      const pipe = await DDIMPipeline.fromPretrained(undefined, options);
       return () => pipe.generate({ generator: new Generator(0), numInferenceSteps: STEPS });
     };
   }

@@ -12,7 +12,17 @@ threads = int(os.environ.get("TORCH_THREADS", 1))
 clock = time.process_time if os.environ.get("BENCH_CLOCK") == "cpu" and threads == 1 else time.perf_counter
 torch.set_num_threads(threads)
 torch.set_grad_enabled(False)
-versions = {"torch": torch.__version__}
+
+
+def blas():
+    """What multiplies matrices, which is most of what diffusers waits for."""
+    if torch.backends.mkl.is_available():
+        return "MKL"
+    with open("/proc/self/maps") as maps:
+        return "OpenBLAS" if "libopenblas" in maps.read() else "reference BLAS"
+
+
+versions = {"torch": f"{torch.__version__} ({blas()})"}
 try:
     import diffusers
     import safetensors.torch  # diffusers uses it without importing it

@@ -5,9 +5,11 @@ import type { Algorithm } from './platform/types.js';
 import type { Material } from './unet/model.js';
 import { type OpenSession, openMaterial } from './unet/open-material.js';
 import type { Pass } from './unet/runner.js';
+import { prepareSession } from './unet/session.js';
 
-/** What a worker is asked: to open a model, first and once, and to run it; or the hash of a file. */
+/** What a worker is asked: to compile onnxruntime, to open a model, once, and to run it; or the hash of a file. */
 export type Request =
+  | { readonly prepare: true }
   | { readonly open: Material; readonly maxExtraBytes: number | null }
   | { readonly run: Pass }
   | { readonly digest: Blob; readonly algorithm: Algorithm };
@@ -19,6 +21,10 @@ serve({
   start: onnxRuntime,
   async answer(message) {
     const request = message as Request;
+    if ('prepare' in request) {
+      prepareSession('wasm');
+      return { value: undefined, transfer: [] };
+    }
     if ('open' in request) {
       session = await openMaterial(request.open, 'wasm', request.maxExtraBytes, () => true);
       return { value: session.about, transfer: [] };

@@ -3,7 +3,7 @@ import { checkInteger } from '../check.js';
 import type { Thread } from '../workers/thread.js';
 import type { Device } from './device.js';
 import { type Inputs, identify } from './inputs.js';
-import { type ModelSource, readMaterial } from './model.js';
+import { type Material, type ModelSource, readMaterial } from './model.js';
 import { type OpenSession, openMaterial } from './open-material.js';
 import { startThreads, WorkerPool } from './pool.js';
 import { prepareSession } from './session.js';
@@ -57,10 +57,17 @@ async function threadsFor(workers: number | undefined): Promise<Thread[]> {
 export async function openModel(source: ModelSource, options: RunOptions): Promise<OpenModel> {
   const { device, winograd } = options;
   const cap = maxExtraBytes(winograd, device);
+  // While workers start; then nobody keeps it, for they build from it.
+  let reading: Promise<Material> | undefined = readMaterial(source);
+  reading.catch(() => {});
+  const read = () => {
+    const material = reading as Promise<Material>;
+    reading = undefined;
+    return material;
+  };
   const threads = device === 'wasm' ? await threadsFor(options.workers) : [];
   if (threads.length === 0) prepareSession(device);
   try {
-    const read = () => readMaterial(source);
     const owned = (bytes: Uint8Array) => !source.folder.lends?.(bytes);
     const open =
       threads.length > 0
