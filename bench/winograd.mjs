@@ -1,16 +1,24 @@
 // Fits the cost model by which the graph builder chooses how to do a 3 x 3 convolution (src/unet/graph/cost.ts): times single
-// convolutions in onnxruntime-web on one thread, directly and with every tiling, and prints the constants.
+// convolutions on one thread, directly and with every tiling, and prints the constants.
 //
-//     node winograd.mjs            about three minutes
+//     node winograd.mjs            in onnxruntime-web: about three minutes
+//     node winograd.mjs cpu        in onnxruntime-node, after `npm run native`
 //
 // A time is what three more convolutions add to a graph that has one, the median of several runs; the fit is by least squares
 // of the relative errors.
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import * as ort from 'onnxruntime-web';
 import { median, seconds } from './harness.mjs';
-import { ORT_OPTIONS } from './unet.mjs';
 
+const device = process.argv[2] ?? 'wasm';
+const ort = await import(device === 'wasm' ? 'onnxruntime-web' : 'onnxruntime-node');
+const OPTIONS = {
+  executionProviders: [device],
+  graphOptimizationLevel: 'all',
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  logSeverityLevel: 3,
+};
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Convolutions: channels, channels of the result, size of the (square) map. */
@@ -88,15 +96,12 @@ function graphOf(modules, [channels, out, size], tiling, count) {
   }
   graph.rename(sum, 'y');
   graph.output('y', 'float32', [1, out, 'h2', 'w2']);
-  return { names, model: graph.encode(), weights: new Uint8Array(values.buffer) };
+  return { names, model: graph.encode(new Map([['weights', new Uint8Array(values.buffer)]])) };
 }
 
 async function open(modules, shape, tiling, count) {
-  const { names, model, weights } = graphOf(modules, shape, tiling, count);
-  const session = await ort.InferenceSession.create(model, {
-    ...ORT_OPTIONS,
-    externalData: [{ path: 'weights', data: weights }],
-  });
+  const { names, model } = graphOf(modules, shape, tiling, count);
+  const session = await ort.InferenceSession.create(model, OPTIONS);
   const [channels, , size] = shape;
   const data = Float32Array.from({ length: channels * size * size }, (_, i) => ((i * 104729) % 2027) / 2027 - 0.5);
   const run = async () => {
@@ -141,8 +146,10 @@ function fit(rows, times) {
   return x;
 }
 
-ort.env.wasm.numThreads = 1;
-ort.env.logLevel = 'error';
+if (device === 'wasm') {
+  ort.env.wasm.numThreads = 1;
+  ort.env.logLevel = 'error';
+}
 const modules = await internals();
 const { TILINGS, DOUBLING_TILINGS, work, isDoubling } = modules;
 const samples = [];

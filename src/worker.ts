@@ -2,6 +2,7 @@
 import { onnxRuntime } from '#platform';
 import { serve } from '#serve';
 import type { Algorithm } from './platform/types.js';
+import type { Planning } from './unet/graph/plan.js';
 import type { Material } from './unet/model.js';
 import { type OpenSession, openMaterial } from './unet/open-material.js';
 import type { Pass } from './unet/runner.js';
@@ -10,7 +11,7 @@ import { prepareSession } from './unet/session.js';
 /** What a worker is asked: to compile onnxruntime, to open a model, once, and to run it; or the hash of a file. */
 export type Request =
   | { readonly prepare: true }
-  | { readonly open: Material; readonly maxExtraBytes: number | null }
+  | { readonly open: Material; readonly planning: Planning | null }
   | { readonly run: Pass }
   | { readonly digest: Blob; readonly algorithm: Algorithm };
 
@@ -26,7 +27,7 @@ serve({
       return { value: undefined, transfer: [] };
     }
     if ('open' in request) {
-      session = await openMaterial(request.open, 'wasm', request.maxExtraBytes, () => true);
+      session = await openMaterial(request.open, 'wasm', request.planning, () => true);
       return { value: session.about, transfer: [] };
     }
     if ('digest' in request) {

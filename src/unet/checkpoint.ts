@@ -1,6 +1,6 @@
 import { type UNetArchitecture, unetArchitecture } from '../config/architecture.js';
 import { buildGraph, type UNetGraph } from './graph/build.js';
-import type { Plan } from './graph/plan.js';
+import type { Plan, Planning } from './graph/plan.js';
 import type { Model, ModelSource } from './model.js';
 import { readWeights } from './weights/read.js';
 import { writeSafetensors } from './weights/safetensors.js';
@@ -30,9 +30,9 @@ export async function readCheckpoint(source: ModelSource): Promise<CheckpointMat
 }
 
 /** @throws {Error} weights that are missing or do not fit. */
-export function buildCheckpoint(material: CheckpointMaterial, maxExtraBytes: number | null): Model {
+export function buildCheckpoint(material: CheckpointMaterial, planning: Planning | null): Model {
   const { label, architecture, files } = material;
-  const built = buildGraph(architecture, material, label, maxExtraBytes);
+  const built = buildGraph(architecture, material, label, planning);
   const { graph, parameters, unused, convolutions, plan } = built;
   return {
     label,

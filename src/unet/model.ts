@@ -2,6 +2,7 @@ import type { Json } from '../config/json.js';
 import { join, MODEL_ADVICE, parseJson, writeFile } from '../hub/files.js';
 import type { Folder } from '../hub/folder.js';
 import type { CheckpointMaterial } from './checkpoint.js';
+import type { Planning } from './graph/plan.js';
 import { readOnnxFile } from './onnx-file.js';
 
 /** How the 3 x 3 convolutions of stride 1 of a model are done. */
@@ -82,11 +83,11 @@ export async function readMaterial(source: ModelSource): Promise<Material> {
 
 /**
  * Makes the model of it, for which a checkpoint's graph is built.
- * @param maxExtraBytes of weights that faster convolutions may add; null: direct convolutions only.
+ * @param planning what faster convolutions are planned for; null: direct convolutions only.
  * @throws {Error} weights that are missing or do not fit. @throws {RangeError} a configuration that is not supported.
  */
-export async function buildModel(material: Material, maxExtraBytes: number | null = null): Promise<Model> {
-  if (!('graph' in material)) return (await checkpoint()).buildCheckpoint(material, maxExtraBytes);
+export async function buildModel(material: Material, planning: Planning | null = null): Promise<Model> {
+  if (!('graph' in material)) return (await checkpoint()).buildCheckpoint(material, planning);
   const { files, ...rest } = material;
   return { ...rest, externalData: files };
 }

@@ -1,5 +1,6 @@
 import type { Device } from './device.js';
 import { discard } from './discard.js';
+import type { Planning } from './graph/plan.js';
 import { buildModel, type ConvolutionPlan, type Material } from './model.js';
 import type { InputInfo, Runner } from './runner.js';
 import { openSession, prepareSession } from './session.js';
@@ -28,11 +29,11 @@ export interface OpenSession {
 export async function openMaterial(
   material: Material,
   device: Device,
-  maxExtraBytes: number | null,
+  planning: Planning | null,
   owned: (bytes: Uint8Array) => boolean,
 ): Promise<OpenSession> {
   prepareSession(device);
-  const model = await buildModel(material, maxExtraBytes);
+  const model = await buildModel(material, planning);
   const { label, parameters, plan, unused = [] } = model;
   const bytes = [...model.externalData.values()].reduce((sum, { length }) => sum + length, model.graph.length);
   const runner = await openSession(model, device);

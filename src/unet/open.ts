@@ -7,7 +7,7 @@ import { type Material, type ModelSource, readMaterial } from './model.js';
 import { type OpenSession, openMaterial } from './open-material.js';
 import { startThreads, WorkerPool } from './pool.js';
 import { prepareSession } from './session.js';
-import { maxExtraBytes, type Winograd } from './winograd.js';
+import { planningOf, type Winograd } from './winograd.js';
 
 /** How a model is run. */
 export interface RunOptions {
@@ -56,7 +56,7 @@ async function threadsFor(workers: number | undefined): Promise<Thread[]> {
 /** Reads a model and opens it, in this thread or in workers, which build the graph too. */
 export async function openModel(source: ModelSource, options: RunOptions): Promise<OpenModel> {
   const { device, winograd } = options;
-  const cap = maxExtraBytes(winograd, device);
+  const planning = planningOf(winograd, device);
   // While workers start; then nobody keeps it, for they build from it.
   let reading: Promise<Material> | undefined = readMaterial(source);
   reading.catch(() => {});
@@ -71,8 +71,8 @@ export async function openModel(source: ModelSource, options: RunOptions): Promi
     const owned = (bytes: Uint8Array) => !source.folder.lends?.(bytes);
     const open =
       threads.length > 0
-        ? await WorkerPool.open(threads, read, cap, owned)
-        : await openMaterial(await read(), device, cap, owned);
+        ? await WorkerPool.open(threads, read, planning, owned)
+        : await openMaterial(await read(), device, planning, owned);
     const { label, unused } = open.about;
     if (unused.length > 0) {
       const shown = unused.slice(0, 4).join(', ');

@@ -2,6 +2,7 @@ import { platform } from '#platform';
 import { PIECE } from '../platform/pieces.js';
 import type { Request } from '../worker.js';
 import { Thread } from '../workers/thread.js';
+import type { Planning } from './graph/plan.js';
 import type { Material } from './model.js';
 import type { About, OpenSession } from './open-material.js';
 import type { InputInfo, Pass, Runner, Value } from './runner.js';
@@ -93,13 +94,13 @@ export class WorkerPool implements Runner {
   static async open(
     threads: readonly Thread[],
     read: () => Promise<Material>,
-    maxExtraBytes: number | null,
+    planning: Planning | null,
     owned: (bytes: Uint8Array) => boolean,
   ): Promise<OpenSession> {
     const parcels = await read().then((material) => pack(material, threads.length, owned));
     const [about] = await Promise.all(
       parcels.map(({ material, transfer }, i) => {
-        return (threads[i] as Thread).ask<About>({ open: material, maxExtraBytes } satisfies Request, transfer);
+        return (threads[i] as Thread).ask<About>({ open: material, planning } satisfies Request, transfer);
       }),
     );
     return { runner: new WorkerPool(threads, about as About), about: about as About };

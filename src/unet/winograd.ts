@@ -1,5 +1,6 @@
 import { checkInteger, checkOptions } from '../check.js';
 import type { Device } from './device.js';
+import type { Planning } from './graph/plan.js';
 
 /** Whether convolutions are done with fewer multiplications, and how many bytes of weights that may add in memory. */
 export type Winograd = boolean | { maxExtraBytes?: number };
@@ -13,8 +14,9 @@ export function checkWinograd(winograd: unknown): asserts winograd is Winograd |
   if (maxExtraBytes !== undefined) checkInteger('winograd.maxExtraBytes', maxExtraBytes, 0, Number.MAX_SAFE_INTEGER);
 }
 
-/** The cap, or null for direct convolutions: onnxruntime's native kernels gain nothing from it. */
-export function maxExtraBytes(winograd: Winograd, device: Device): number | null {
-  if (device !== 'wasm' || winograd === false) return null;
-  return winograd === true ? DEFAULT_CAP : (winograd.maxExtraBytes ?? DEFAULT_CAP);
+/** What is planned for; null for direct convolutions, and on graphics cards, which have not been measured. */
+export function planningOf(winograd: Winograd, device: Device): Planning | null {
+  if (winograd === false || (device !== 'wasm' && device !== 'cpu')) return null;
+  const { maxExtraBytes = DEFAULT_CAP } = winograd === true ? {} : winograd;
+  return { engine: device, maxExtraBytes };
 }

@@ -1,7 +1,18 @@
 /** @jest-environment ./test/native/environment.mjs */
 // The native device, through the optional peer onnxruntime-node. Without it these tests are skipped, but never in CI.
 import { existsSync } from 'node:fs';
-import { DDIMPipeline, Generator, type UNet2DModel } from 'ddim-wasm';
+import { DDIMPipeline, Generator, UNet2DModel } from 'ddim-wasm';
+import { withDirectory } from '../support.ts';
+import {
+  drawWeights,
+  expectedFull,
+  type FullCase,
+  inputs,
+  keptOf,
+  loadFullCases,
+  relativeDifference,
+  writeCheckpoint,
+} from '../unets.ts';
 
 const installed = existsSync(new URL('../../node_modules/onnxruntime-node', import.meta.url));
 const run = installed || process.env.CI ? test : test.skip;
@@ -45,4 +56,27 @@ run.each([0, 2])(
     expect(unet.workers).toBe(workers);
     expect(await draw()).toEqual(before);
   },
+);
+
+run('faster convolutions, which a large model gets here too, agree with diffusers', () =>
+  withDirectory(async (directory) => {
+    const one = (await loadFullCases())[0] as FullCase;
+    await writeCheckpoint(directory, one, drawWeights(one));
+    const [fast, direct] = [
+      await UNet2DModel.fromPretrained(directory, { device: 'cpu' }),
+      await UNet2DModel.fromPretrained(directory, { device: 'cpu', winograd: false }),
+    ];
+    expect(fast.plan?.tilings.size).toBeGreaterThan(10);
+    expect(direct.plan?.tilings.size).toBe(0);
+    for (const run of one.runs) {
+      const { sample, timestep } = inputs(one, run);
+      const { single, exact } = await expectedFull(run);
+      for (const unet of [fast, direct]) {
+        const output = keptOf((await unet.forward(sample, timestep)).sample, run.kept);
+        for (const expected of [single, exact]) expect(relativeDifference(output, expected)).toBeLessThan(1e-5);
+      }
+    }
+    await fast.dispose();
+    await direct.dispose();
+  }),
 );

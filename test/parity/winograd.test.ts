@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { Generator, UNet2DModel } from 'ddim-wasm';
 import * as ort from 'onnxruntime-web';
 import type { Tiling } from '../../src/unet/graph/cook-toom.ts';
-import type { Convolution } from '../../src/unet/graph/plan.ts';
+import type { Engine } from '../../src/unet/graph/cost.ts';
+import type { Convolution, Planning } from '../../src/unet/graph/plan.ts';
 import { internal } from '../internal.ts';
 import { failure, sha256, withDirectory } from '../support.ts';
 import {
@@ -126,17 +127,21 @@ describe('the plan', () => {
     conv('f', 256, 2, true),
     conv('f', 256, 1),
   ];
-  const names = (cap: number) =>
-    Object.fromEntries([...makePlan(convs, config, cap).tilings].map(([path, { name }]) => [path, name]));
+  const names = (maxExtraBytes: number, engine: Engine = 'wasm') => {
+    const { tilings } = makePlan(convs, config, { engine, maxExtraBytes });
+    return Object.fromEntries([...tilings].map(([path, { name }]) => [path, name]));
+  };
 
   test('what was measured to be faster', () => {
     expect(names(Infinity)).toMatchObject({ a: 'F(4,3)', b: 'F(4,3)', c: 'F(2,3)' });
     expect(names(Infinity)).not.toHaveProperty('d');
     expect(names(Infinity)).not.toHaveProperty('e');
+    expect(names(Infinity, 'cpu')).toMatchObject({ a: 'F(4,3)', b: 'F(4,3)' });
+    for (const path of ['c', 'd', 'e']) expect(names(Infinity, 'cpu')).not.toHaveProperty(path);
   });
 
   test.each([0, 1e5, 1e6, 5e6, 1e7, 1e8])('a cap of %d bytes is kept', (cap) => {
-    const { tilings, extraBytes: extra } = makePlan(convs, config, cap);
+    const { tilings, extraBytes: extra } = makePlan(convs, config, { engine: 'wasm', maxExtraBytes: cap });
     expect(extra).toBeLessThanOrEqual(cap);
     const sum = [...tilings].reduce((bytes, [path, tiling]) => {
       return bytes + extraBytes(convs.find((one) => one.path === path) as Convolution, tiling);
@@ -152,12 +157,13 @@ describe('the plan', () => {
   test('one graph for a model and its options', () => {
     const one = cases.find(({ config: { block_out_channels: widths } }) => widths.some((n) => n >= 32)) as Case;
     const { tensors } = tensorsOf(one);
-    const hash = (cap: number | null) =>
+    const hash = (planning: Planning | null) =>
       createHash('sha256')
-        .update(buildGraph(unetArchitecture(one.config), { tensors }, 'model', cap).graph.encode())
+        .update(buildGraph(unetArchitecture(one.config), { tensors }, 'model', planning).graph.encode())
         .digest('hex');
-    expect(hash(1e9)).toBe(hash(1e9));
-    expect(hash(null)).toBe(hash(null));
+    const every = () => [null, { engine: 'wasm', maxExtraBytes: 1e9 } as const].map(hash);
+    expect(every()).toEqual(every());
+    expect(new Set(every()).size).toBe(2);
   });
 });
 

@@ -7,7 +7,7 @@ import { activation, type Context } from './layers.js';
 import { groupNorm } from './norm.js';
 import { OnnxGraph } from './onnx.js';
 import { Parameters } from './parameters.js';
-import { type Convolution, follow, makePlan, type Plan, type Planner } from './plan.js';
+import { type Convolution, follow, makePlan, type Plan, type Planner, type Planning } from './plan.js';
 import { Sizes } from './sizes.js';
 
 /** A UNet as an ONNX graph. */
@@ -28,7 +28,7 @@ export interface UNetGraph {
  * where the model has classes. Output: `out_sample`.
  *
  * @param label how messages name the weights.
- * @param maxExtraBytes of weights that faster convolutions may add; null: direct convolutions only.
+ * @param planning what faster convolutions are planned for; null: direct convolutions only.
  * @throws {RangeError} a configuration that diffusers cannot run either. @throws {Error} a missing tensor, or one of
  * another shape.
  */
@@ -36,7 +36,7 @@ export function buildGraph(
   config: UNetArchitecture,
   weights: Pick<Weights, 'tensors'>,
   label: string,
-  maxExtraBytes: number | null = null,
+  planning: Planning | null = null,
 ): UNetGraph {
   const convs: Convolution[] = [];
   const direct = assemble(config, weights, label, (conv) => {
@@ -45,7 +45,7 @@ export function buildGraph(
   });
   const convolutions = new Set(convs.map(({ path }) => path)).size;
   const none: Plan = { tilings: new Map(), extraBytes: 0 };
-  const plan = maxExtraBytes === null ? none : makePlan(convs, config, maxExtraBytes);
+  const plan = planning === null ? none : makePlan(convs, config, planning);
   const built = plan.tilings.size === 0 ? direct : assemble(config, weights, label, follow(plan));
   return { ...built, convolutions, plan };
 }

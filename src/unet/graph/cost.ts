@@ -1,6 +1,6 @@
 import type { Tiling } from './cook-toom.js';
 
-// What a 3 x 3 convolution costs on the wasm device, for one image and one thread.
+// What a 3 x 3 convolution costs, for one image and one thread.
 
 export interface Size {
   readonly channels: number;
@@ -25,16 +25,21 @@ export function work({ channels, out, rows, columns }: Size, tiling: Tiling | nu
   return [each * channels * out * sixteens(tiles), each * channels * tiles, each * out * tiles, 1];
 }
 
+/** What runs the convolutions: onnxruntime-web or onnxruntime-node, on the processor. */
+export type Engine = 'wasm' | 'cpu';
+
 /**
- * Nanoseconds of each kind of work, fitted by bench/winograd.mjs (Xeon with AVX2, Node 20, onnxruntime-web 1.30). Only
- * their proportions matter.
+ * Nanoseconds of each kind of work, fitted by bench/winograd.mjs (`wasm`: Xeon with AVX2, Node 20, onnxruntime-web 1.30;
+ * `cpu`: EPYC with AVX-512, onnxruntime-node 1.30). Only their proportions matter.
  */
-const DIRECT = [0.0554, 0.159, 6060];
-const TILED = [0.0621, 0.976, 0.348, 29900];
+const RATES = {
+  wasm: { direct: [0.0554, 0.159, 6060], tiled: [0.0621, 0.976, 0.348, 29900] },
+  cpu: { direct: [0.015, 0.211, 3570], tiled: [0.0326, 1, 0.408, 16300] },
+} as const;
 
 /** Nanoseconds, by the model. */
-export function cost(size: Size, tiling: Tiling | null): number {
-  const rates = tiling ? TILED : DIRECT;
+export function cost(size: Size, tiling: Tiling | null, engine: Engine): number {
+  const rates = RATES[engine][tiling ? 'tiled' : 'direct'];
   return work(size, tiling).reduce((sum, amount, i) => sum + amount * (rates[i] as number), 0);
 }
 
