@@ -72,6 +72,8 @@ export class UNet2DModel {
   readonly #options: RunOptions;
   #model: OpenModel;
   readonly #running = new Set<Promise<unknown>>();
+  /** Done, well or not, when the moves asked for so far are. */
+  #moving: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
   private constructor(source: ModelSource, config: UNetConfig, options: RunOptions, model: OpenModel) {
@@ -208,19 +210,30 @@ export class UNet2DModel {
 
   /**
    * Moves the model to another device; the old session is released once the new one stands. Workers come back with the
-   * `wasm` device.
-   * @throws {RangeError} a device that is not here, such as 'webgpu' on a page that has none.
+   * `wasm` device. Moves asked for at once are made one after the other: the last one counts.
+   * @throws {RangeError} a device that is not here, such as 'webgpu' on a page that has none. @throws {Error} after `dispose`,
+   * or when it comes meanwhile.
    */
   async to(device: Device): Promise<this> {
     checkOneOf('device', device, DEVICES);
+    this.#open();
+    const move = this.#moving.then(() => this.#move(device));
+    this.#moving = move.catch(() => {});
+    await move;
+    return this;
+  }
+
+  async #move(device: Device): Promise<void> {
     const old = this.#open();
-    if (device === old.device) return this;
+    if (device === old.device) return;
     await checkAvailable(device);
     const model = await openModel(this.#source, { ...this.#options, device });
+    // The old one is released by `dispose` then.
+    if (this.#disposed) await model.runner.release();
+    this.#open();
     this.#model = model;
     await Promise.allSettled(this.#running);
     await old.runner.release();
-    return this;
   }
 
   /**
@@ -248,11 +261,14 @@ export class UNet2DModel {
     );
   }
 
-  /** Frees the session, or ends the workers; passes that they are at reject. Calling it again does nothing. */
+  /**
+   * Frees the session, or ends the workers; passes that they are at reject. A move that is under way is waited for. Calling it
+   * again does nothing.
+   */
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    await this.#model.runner.release();
+    await Promise.all([this.#model.runner.release(), this.#moving]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
