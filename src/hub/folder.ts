@@ -18,16 +18,31 @@ export interface Folder {
   expect(paths: readonly string[]): Promise<void>;
 }
 
+const refused = (path: string, why: string): Error =>
+  new Error(`refused the path ${JSON.stringify(path.slice(0, 200))}, ${why}`);
+
 /**
- * Checks a path that came from a file, such as an index of shards.
- * @throws {Error} one that leads out of the folder.
+ * Checks a path that came from outside, such as a list of files.
+ * @throws {Error} one that leads out of the folder, on whatever system, or that no list of files has.
+ */
+export function checkInside(path: string): void {
+  const parts = path.split('/');
+  const inside = parts.every((part) => part !== '' && part !== '.') && !path.split(/[\\/]/).includes('..');
+  if (!inside || /^\\|^[A-Za-z]:[\\/]/.test(path)) throw refused(path, "which leads out of the model's folder");
+}
+
+/** Whether every system takes it for a path of the same names. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+export const isPortable = (path: string): boolean => !/[\\\u0000-\u001f:]/.test(path);
+
+/**
+ * Checks a path that is asked for; it may come from a file, such as an index of shards.
+ * @throws {Error} one that leads out of the folder, or that is not the same on every system.
  */
 export function checkPath(path: string): string {
-  const parts = path.split('/');
-  const inside = parts.every((part) => part !== '' && part !== '.' && part !== '..');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-  if (inside && !/[\\\u0000-\u001f:]/.test(path)) return path;
-  throw new Error(`refused the path ${JSON.stringify(path.slice(0, 200))}, which leads out of the model's folder`);
+  checkInside(path);
+  if (isPortable(path)) return path;
+  throw refused(path, 'whose colon, backslash or control character may mean something else on another system');
 }
 
 /** A folder within a folder. */

@@ -1,4 +1,4 @@
-import { checkPath } from './folder.js';
+import { checkInside, isPortable } from './folder.js';
 import { Again, type Connection, reasonOf, request, retry } from './request.js';
 
 /** A file of a repository. */
@@ -10,6 +10,7 @@ export interface RemoteFile {
 
 export interface RepositoryInfo {
   readonly commit: string;
+  /** By their paths; those that `checkPath` refuses are left out. */
   readonly files: ReadonlyMap<string, RemoteFile>;
 }
 
@@ -55,7 +56,9 @@ function parse(text: string): RepositoryInfo {
       throw new Error(`a file without a size: ${path}`);
     const form = isObject(lfs) ? /^[0-9a-f]{64}$/ : /^[0-9a-f]{40}$/;
     if (typeof hash !== 'string' || !form.test(hash)) throw new Error(`a file without a hash: ${path}`);
-    files.set(checkPath(path), { size, hash });
+    checkInside(path);
+    // A file of another name is left out: none that is asked for has such a one.
+    if (isPortable(path)) files.set(path, { size, hash });
   }
   return { commit: json.sha, files };
 }

@@ -1,7 +1,7 @@
 import { describe } from '../check.js';
 import { readBlob } from '../platform/pieces.js';
 import type { LazyFile } from '../platform/types.js';
-import { checkPath, type Folder } from './folder.js';
+import { checkInside, type Folder } from './folder.js';
 
 /**
  * The files of a model in memory, by their paths below its folder: 'model_index.json', 'unet/config.json'. A Blob is read
@@ -22,7 +22,7 @@ export function checkModel(model: unknown): asserts model is string | ModelFiles
     throw new TypeError(`model: expected a string, or an object of files by their paths, got ${describe(model)}`);
   }
   for (const [path, content] of files) {
-    checkPath(path);
+    checkInside(path);
     if (!isBytes(content) && !isBlob(content)) {
       throw new TypeError(`model[${describe(path)}]: expected a Uint8Array or a Blob, got ${describe(content)}`);
     }

@@ -1,13 +1,15 @@
 // The Hub's client against a local server that speaks its protocol.
 import { mkdir, readdir, readFile, readlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DDIMScheduler, type DownloadProgress, type HubOptions } from 'ddim-wasm';
+import { DDIMScheduler, type DownloadProgress, type HubOptions, type ModelFiles } from 'ddim-wasm';
 import type { Folder } from '../../src/hub/folder.ts';
 import { internal } from '../internal.ts';
 import { failure, withDirectory } from '../support.ts';
 import { gitHash, type Hub, type Repository, sha256, startHub } from './server.ts';
 
-const { openFolder } = await internal<{ openFolder(model: string, options?: HubOptions): Promise<Folder> }>('hub/open');
+const { openFolder } = await internal<{
+  openFolder(model: string | ModelFiles, options?: HubOptions): Promise<Folder>;
+}>('hub/open');
 
 const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 const ID = 'owner/model';
@@ -397,15 +399,44 @@ describe('refusals', () => {
     }),
   );
 
-  test.each(['../x', 'a/../../x', '/etc/passwd', 'a//b', '', 'a\\..\\b', 'C:/x', 'a\0b', 'http://x/y'])(
-    'a path that leads out of the folder is refused: %j',
-    (path) =>
+  const OUT = ['../x', 'a/../../x', '/etc/passwd', 'a//b', './a', '', 'a\\..\\b', '\\x', 'C:\\x', 'C:/x', 'http://x/y'];
+  const ODD = ['a:b', 'unet/12:30.png', 'a\\b', 'a\nb', 'a\0b', 'C:x'];
+  test.each([...OUT.map((path) => [path, /leads out/] as const), ...ODD.map((path) => [path, /mean/] as const)])(
+    'a path that leads out of the folder, or that not every system takes for a name, is refused: %j',
+    (path, why) =>
       withCache(async (open, cache) => {
         for (const folder of [await open(), await openFolder(cache), await openFolder(hub.endpoint)]) {
-          expect((await failure(() => folder.find(path))).message).toMatch(/refused the path/);
+          const error = await failure(() => folder.find(path));
+          expect(error.message).toMatch(/^refused the path "/);
+          expect(error.message).toMatch(why);
         }
       }),
   );
+
+  test.each(OUT)('a list with a path that leads out is refused as a whole: %j', (path) =>
+    withCache(async (open, cache) => {
+      const repository = hub.repositories.get(ID) as Repository;
+      hub.repositories.set(ID, { ...repository, files: { ...repository.files, [path]: text('evil') } });
+      expect((await failure(() => open())).message).toMatch(/^the list of files of owner\/model: .*refused the path/);
+      expect(await readdir(cache)).toEqual([]);
+    }),
+  );
+
+  test('a repository with names that not every system takes: only those files cannot be had', () =>
+    withCache(async (open, cache) => {
+      const repository = hub.repositories.get(ID) as Repository;
+      const odd = Object.fromEntries(ODD.map((path) => [path, text('odd')]));
+      hub.repositories.set(ID, { ...repository, files: { ...odd, ...repository.files } });
+      const folder = await open();
+      for (const path of ODD) {
+        expect((await failure(() => folder.has(path))).message).toMatch(/^refused the path/);
+        expect((await failure(() => folder.expect([path]))).message).toMatch(/^refused the path/);
+      }
+      same(await folder.find(BIG), WEIGHTS);
+      expect(await readdir(join(cache, 'models--owner--model/blobs'))).toEqual([sha256(WEIGHTS)]);
+      // A folder that was dropped on a page may hold such files as well.
+      same(await (await openFolder({ ...odd, [BIG]: WEIGHTS })).find(BIG), WEIGHTS);
+    }));
 
   test('revisions that lead out of the cache are refused', () =>
     withCache(async (open) => {
