@@ -362,7 +362,10 @@ interface Run {
 /** The scheduler of a pipeline; a UNet alone gets the schedule that diffusers trains with unless told otherwise. */
 export function toScheduler({ scheduler, unet }: Layout): DDIMScheduler {
   if (!scheduler) {
-    console.warn(`${unet.name}: has no scheduler_config.json; taking DDIMScheduler's defaults (1000 linear betas)`);
+    const why = unet.absent ? ` (${unet.absent})` : '';
+    console.warn(
+      `${unet.name}: has no scheduler_config.json${why}; taking DDIMScheduler's defaults (1000 linear betas)`,
+    );
     return new DDIMScheduler();
   }
   try {

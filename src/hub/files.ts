@@ -1,6 +1,7 @@
 import { platform } from '#platform';
 import { type Json, parsePythonJson } from '../config/json.js';
 import { jsonText } from '../config/json-text.js';
+import type { Folder } from './folder.js';
 
 // Paths, JSON files, and writing.
 
@@ -25,8 +26,12 @@ export function parseJson(path: string, bytes: Uint8Array): Json {
   return json as Json;
 }
 
-/** What to do about a missing configuration. */
-export const MODEL_ADVICE = 'expected a model as diffusers saves it; check the path';
+const MODEL_ADVICE = 'expected a model as diffusers saves it; check the path';
+
+/** Says that a file is not there, and what to do. */
+export function missing(folder: Folder, path: string, also = '', advice = MODEL_ADVICE): Error {
+  return new Error(`${folder.label(path)}: ${folder.absent ?? `no such file${also}; ${advice}`}`);
+}
 
 /** Writes a file whole or not at all, with its directories. */
 export async function writeFile(path: string, content: Uint8Array | string): Promise<void> {

@@ -4,6 +4,8 @@
 export interface Folder {
   /** How messages name it. */
   readonly name: string;
+  /** What it means, and what to do, where a file is not there: the place has only a part of the model. Else undefined. */
+  readonly absent?: string;
   /** How messages name a file in it. */
   label(path: string): string;
   /** A file's bytes, or undefined where there is none. The caller must not write to them. */
@@ -50,6 +52,7 @@ export function sub(folder: Folder, path: string): Folder {
   const inner = (file: string) => `${checkPath(path)}/${checkPath(file)}`;
   return {
     name: folder.label(path),
+    absent: folder.absent,
     lends: (bytes) => folder.lends?.(bytes) ?? false,
     label: (file) => folder.label(inner(file)),
     find: (file) => folder.find(inner(file)),

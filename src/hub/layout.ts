@@ -1,6 +1,6 @@
 import { describe } from '../check.js';
 import { DIFFUSERS_VERSION, type Json, pythonJson } from '../config/json.js';
-import { MODEL_ADVICE, parseJson } from './files.js';
+import { missing, parseJson } from './files.js';
 import { type Folder, sub } from './folder.js';
 
 /** Where the parts of a pipeline lie. */
@@ -44,15 +44,12 @@ export async function findLayout(folder: Folder): Promise<Layout> {
   if (index) checkIndex(index);
   const nested = await folder.has('unet/config.json');
   if (!nested && !(await folder.has('config.json'))) {
-    const missing = folder.label(index ? 'unet/config.json' : 'model_index.json');
-    throw new Error(`${missing}: no such file, nor a config.json in ${folder.name}; ${MODEL_ADVICE}`);
+    throw missing(folder, index ? 'unet/config.json' : 'model_index.json', `, nor a config.json in ${folder.name}`);
   }
   const paths = ['scheduler/scheduler_config.json', 'scheduler_config.json', 'noise_scheduler/scheduler_config.json'];
   let scheduler: Layout['scheduler'];
   for (const path of paths) scheduler ??= await find(folder, path);
-  if (index && !scheduler) {
-    throw new Error(`${folder.label(paths[0] as string)}: no such file; ${MODEL_ADVICE}`);
-  }
+  if (index && !scheduler) throw missing(folder, paths[0] as string);
   return { unet: nested ? sub(folder, 'unet') : folder, scheduler };
 }
 

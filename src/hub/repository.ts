@@ -16,13 +16,15 @@ const SIDE_BY_SIDE = 4;
 
 const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision);
 
+/** Why the Hub is not asked. */
+const NO_NETWORK = 'no network is to be used (localFilesOnly, HF_HUB_OFFLINE)';
+const ADVICE = 'load it once with a connection to the Hub';
+
 /** What the store has of a revision, when the Hub is not asked. */
 async function commitInStore(store: Store, id: string, revision: string, why: string): Promise<string> {
   const commit = isCommit(revision) ? revision : await store.readRef(revision);
   if (commit !== undefined && isCommit(commit)) return commit;
-  throw new Error(
-    `${id}: nothing of '${revision}' has been downloaded before, and ${why}; load it once with a connection to the Hub`,
-  );
+  throw new Error(`${id}: nothing of '${revision}' has been downloaded before, and ${why}; ${ADVICE}`);
 }
 
 /** Opens a repository at a revision: one commit of it, whatever is pushed meanwhile. */
@@ -31,13 +33,7 @@ export async function openRepository(id: string, options: RepositoryOptions): Pr
   checkPath(revision);
   const store = await openStore(id, options.cacheDir);
   if (isOffline(options.localFilesOnly)) {
-    const commit = await commitInStore(
-      store,
-      id,
-      revision,
-      'no network is to be used (localFilesOnly, HF_HUB_OFFLINE)',
-    );
-    return offline(id, commit, store);
+    return offline(id, await commitInStore(store, id, revision, NO_NETWORK), store, NO_NETWORK);
   }
   const connection: Connection = {
     endpoint,
@@ -56,7 +52,7 @@ export async function openRepository(id: string, options: RepositoryOptions): Pr
       throw error;
     });
     console.warn(`${error.message}. Using what was downloaded before (${commit.slice(0, 8)})`);
-    return offline(id, commit, store);
+    return offline(id, commit, store, 'the Hub could not be reached');
   }
   if (revision !== info.commit) await store.writeRef(revision, info.commit);
   const tell = options.onProgress ?? (await bar(id));
@@ -71,10 +67,11 @@ async function bar(id: string): Promise<(progress: DownloadProgress) => void> {
 const labelOf = (id: string) => (path: string) => `${path} of ${id}`;
 
 /** A snapshot as far as it is here. */
-function offline(id: string, commit: string, store: Store): Folder {
+function offline(id: string, commit: string, store: Store, why: string): Folder {
   const label = labelOf(id);
   return {
     name: id,
+    absent: `has not been downloaded before, and ${why}; ${ADVICE}`,
     label,
     find: (path) => store.find(commit, checkPath(path)),
     has: (path) => store.has(commit, checkPath(path)),

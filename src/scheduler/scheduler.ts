@@ -132,7 +132,7 @@ export class DDIMScheduler {
    * @example await DDIMScheduler.fromPretrained('my-model', { subfolder: 'scheduler' })
    */
   static async fromPretrained(model: string | ModelFiles, options: SchedulerOptions = {}): Promise<DDIMScheduler> {
-    const [{ HUB_OPTIONS, openFolder }, { join, MODEL_ADVICE, parseJson }] = await Promise.all([places(), files()]);
+    const [{ HUB_OPTIONS, openFolder }, { join, missing, parseJson }] = await Promise.all([places(), files()]);
     const { subfolder = '', ...hub } = checkOptions<SchedulerOptions>('options', options, [
       'subfolder',
       ...HUB_OPTIONS,
@@ -141,7 +141,7 @@ export class DDIMScheduler {
     const folder = await openFolder(model, hub);
     const label = folder.label(path);
     const bytes = await folder.find(path);
-    if (!bytes) throw new Error(`${label}: no such file; ${MODEL_ADVICE}`);
+    if (!bytes) throw missing(folder, path);
     const json = parseJson(label, bytes);
     try {
       return DDIMScheduler.fromConfig(json);

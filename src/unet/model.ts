@@ -1,5 +1,5 @@
 import type { Json } from '../config/json.js';
-import { join, MODEL_ADVICE, parseJson, writeFile } from '../hub/files.js';
+import { join, missing, parseJson, writeFile } from '../hub/files.js';
 import type { Folder } from '../hub/folder.js';
 import type { CheckpointMaterial } from './checkpoint.js';
 import type { Planning } from './graph/plan.js';
@@ -65,7 +65,7 @@ export interface ModelSource {
 export async function readSource(folder: Folder, variant?: string): Promise<ModelSource> {
   const label = folder.label('config.json');
   const config = await folder.find('config.json');
-  if (!config) throw new Error(`${label}: no such file; ${MODEL_ADVICE}`);
+  if (!config) throw missing(folder, 'config.json');
   return { folder, config, json: parseJson(label, config), variant };
 }
 
@@ -100,7 +100,7 @@ async function readExported(folder: Folder): Promise<ExportedMaterial> {
   const files = new Map<string, Uint8Array>();
   for (const name of names) {
     const bytes = await folder.find(name);
-    if (!bytes) throw new Error(`${folder.label(name)}: no such file; ${label} keeps its weights there`);
+    if (!bytes) throw missing(folder, name, '', `${label} keeps its weights there`);
     files.set(name, bytes);
     await folder.locate(name);
   }

@@ -1,10 +1,17 @@
 // The Hub's client against a local server that speaks its protocol.
 import { mkdir, readdir, readFile, readlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DDIMScheduler, type DownloadProgress, type HubOptions, type ModelFiles } from 'ddim-wasm';
+import {
+  DDIMPipeline,
+  DDIMScheduler,
+  type DownloadProgress,
+  type HubOptions,
+  type ModelFiles,
+  UNet2DModel,
+} from 'ddim-wasm';
 import type { Folder } from '../../src/hub/folder.ts';
 import { internal } from '../internal.ts';
-import { failure, withDirectory } from '../support.ts';
+import { failure, fixture, withDirectory } from '../support.ts';
 import { gitHash, type Hub, type Repository, sha256, startHub } from './server.ts';
 
 const { openFolder } = await internal<{
@@ -505,6 +512,77 @@ describe('offline', () => {
       const error = await failure(() => open({ revision: 'v1.0' }));
       expect(error.message).toMatch(/could not be fetched from http.*ECONNREFUSED.*check the connection and try again/);
       hub = await startHub({});
+    }));
+});
+
+describe('offline, when only a part was downloaded', () => {
+  const parts = ['model_index.json', 'unet/config.json', 'scheduler/scheduler_config.json'];
+  const advice = (why: string) =>
+    new RegExp(`has not been downloaded before, and ${why}; load it once with a connection to the Hub$`);
+  const toldNotTo = advice('no network is to be used \\(localFilesOnly, HF_HUB_OFFLINE\\)');
+
+  /** Opens a fixture's repository with what was fetched of it before. */
+  const withPart = (model: string, fetched: readonly string[], body: (options: HubOptions) => Promise<void>) =>
+    withCache(async (open, cacheDir) => {
+      const names = (await readdir(fixture(model), { recursive: true })).filter((name) => /\.[a-z]+$/.test(name));
+      const files = Object.fromEntries(
+        await Promise.all(names.map(async (name) => [name, await readFile(fixture(`${model}/${name}`))] as const)),
+      );
+      hub.repositories.set(ID, { commit: COMMIT, files, large: [] });
+      const folder = await open();
+      for (const path of fetched) expect(await folder.find(path)).toBeDefined();
+      await body({ endpoint: hub.endpoint, cacheDir, token: false });
+    });
+
+  const missing: [string, readonly string[], RegExp][] = [
+    ['the index alone', parts.slice(0, 1), /^unet\/config\.json of owner\/model: has not been/],
+    ['no scheduler', parts.slice(0, 2), /^scheduler\/scheduler_config\.json of owner\/model: has not been/],
+    ['no weights', parts, /^unet of owner\/model: found neither model\.onnx nor one of .*; has not been/],
+    ['nothing that is needed', ['scheduler/scheduler_config.json'], /^model_index\.json of owner\/model: has not been/],
+  ];
+  test.each(missing)('a pipeline: %s', (_, fetched, what) =>
+    withPart('checkpoints/pipeline', fetched, async (options) => {
+      const load = () => DDIMPipeline.fromPretrained(ID, { ...options, localFilesOnly: true });
+      const { message } = await failure(load);
+      expect(message).toMatch(what);
+      expect(message).toMatch(toldNotTo);
+      // Once with a connection, as the message says, is enough.
+      await (await DDIMPipeline.fromPretrained(ID, options)).dispose();
+      await (await load()).dispose();
+    }),
+  );
+
+  const SHARD = 'diffusion_pytorch_model-0000';
+  test('a shard, a UNet, a scheduler', () =>
+    withPart('checkpoints/sharded', ['diffusion_pytorch_model.safetensors.index.json'], async (options) => {
+      const given = { ...options, localFilesOnly: true };
+      const unet = () => failure(() => UNet2DModel.fromPretrained(ID, given));
+      expect((await unet()).message).toMatch(/^config\.json of owner\/model: has not been/);
+      expect((await unet()).message).toMatch(toldNotTo);
+      const folder = await openFolder(ID, options);
+      await folder.expect(['config.json', `${SHARD}2-of-00002.safetensors`]);
+      expect((await unet()).message).toMatch(
+        new RegExp(`^${SHARD}1-of-00002\\.safetensors of owner/model: has not been`),
+      );
+      expect((await unet()).message).toMatch(toldNotTo);
+      const { message } = await failure(() => DDIMScheduler.fromPretrained(ID, given));
+      expect(message).toMatch(/^scheduler_config\.json of owner\/model: has not been/);
+      expect(message).toMatch(toldNotTo);
+    }));
+
+  test('without a connection', () =>
+    withPart('checkpoints/pipeline', parts, async (options) => {
+      await hub.close();
+      const { warn } = console;
+      console.warn = () => {};
+      try {
+        const { message } = await failure(() => DDIMPipeline.fromPretrained(ID, options));
+        expect(message).toMatch(/^unet of owner\/model: found neither /);
+        expect(message).toMatch(advice('the Hub could not be reached'));
+      } finally {
+        console.warn = warn;
+        hub = await startHub({});
+      }
     }));
 });
 

@@ -1,4 +1,5 @@
 import { jsonText } from '../../config/json-text.js';
+import { missing } from '../../hub/files.js';
 import type { Folder } from '../../hub/folder.js';
 import { readSafetensors } from './safetensors.js';
 import type { Weight, Weights } from './weights.js';
@@ -20,7 +21,7 @@ async function readFile(format: Format, label: string, file: string, bytes: Uint
 
 async function find(folder: Folder, file: string): Promise<Uint8Array> {
   const bytes = await folder.find(file);
-  if (!bytes) throw new Error(`${folder.label(file)}: no such file; the folder has only a part of the weights`);
+  if (!bytes) throw missing(folder, file, '', 'the folder has only a part of the weights');
   return bytes;
 }
 
@@ -91,5 +92,7 @@ export async function readWeights(folder: Folder, { variant }: { variant?: strin
     looked.push(file, list);
   }
   const advice = variant === undefined ? 'check the path, or name a variant' : `leave out the variant '${variant}'`;
-  throw new Error(`${folder.name}: found neither model.onnx nor one of ${looked.join(', ')}; ${advice}`);
+  throw new Error(
+    `${folder.name}: found neither model.onnx nor one of ${looked.join(', ')}; ${folder.absent ?? advice}`,
+  );
 }
