@@ -1,4 +1,5 @@
 import { platform } from '#platform';
+import { PATIENCE } from '../platform/patience.js';
 
 // The environment, as Python's huggingface_hub reads it (huggingface_hub/constants.py).
 
@@ -13,7 +14,7 @@ export const isOffline = (given: boolean | undefined): boolean =>
 /** Seconds without a byte after which a connection is given up. */
 export function timeoutOf(): number {
   const seconds = Number(platform.env('HF_HUB_DOWNLOAD_TIMEOUT'));
-  return seconds > 0 ? seconds : 10;
+  return seconds > 0 ? seconds : PATIENCE;
 }
 
 /** The token to send: the one given, else HF_TOKEN, else the one that was saved by a login. */

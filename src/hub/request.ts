@@ -1,3 +1,4 @@
+import { patiently } from '../platform/patience.js';
 import { timeoutOf } from './environment.js';
 
 /** What every request of one repository shares. */
@@ -108,27 +109,13 @@ export async function request<T>(
   headers: Record<string, string>,
   body: (response: Response, alive: () => void) => Promise<T>,
 ): Promise<T> {
-  const { fetch: send, token, signal, endpoint } = connection;
-  // One that has aborted tells nobody.
-  signal?.throwIfAborted();
-  const controller = new AbortController();
-  const stop = () => controller.abort(signal?.reason);
-  signal?.addEventListener('abort', stop, { once: true });
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const seconds = timeoutOf();
-  const alive = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => controller.abort(new Error(`no answer for ${seconds} s`)), 1000 * seconds);
-  };
-  alive();
-  try {
+  const { fetch: send, token, endpoint } = connection;
+  return patiently(connection.signal, timeoutOf(), async (signal, alive) => {
     // fetch drops the authorization when it is sent on to another host, such as a CDN.
     const authorization: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
-    const response = await send(url, { headers: { ...headers, ...authorization }, signal: controller.signal }).catch(
-      (cause: unknown) => {
-        throw new Again(reasonOf(controller.signal.aborted ? controller.signal.reason : cause));
-      },
-    );
+    const response = await send(url, { headers: { ...headers, ...authorization }, signal }).catch((cause: unknown) => {
+      throw new Again(reasonOf(signal.aborted ? signal.reason : cause));
+    });
     alive();
     const { status } = response;
     if (!response.ok && status !== 416) {
@@ -142,10 +129,7 @@ export async function request<T>(
       throw explain(connection, response, what);
     }
     return await body(response, alive);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', stop);
-  }
+  });
 }
 
 /** The reason of a failed fetch; undici puts it into the cause. */

@@ -1,4 +1,5 @@
 import { fetchFile } from '../platform/fetch.js';
+import { timeoutOf } from './environment.js';
 import { join } from './files.js';
 import { checkPath, type Folder } from './folder.js';
 
@@ -10,7 +11,7 @@ export function openUrl(root: string, options: { fetch?: typeof fetch; signal?: 
   const fetched = new Map<string, Promise<Uint8Array | undefined>>();
   const find = (path: string) => {
     const url = place(path);
-    const running = fetched.get(url) ?? fetchFile(url, options);
+    const running = fetched.get(url) ?? fetchFile(url, { ...options, seconds: timeoutOf() });
     fetched.set(url, running);
     running.catch(() => fetched.delete(url));
     return running;

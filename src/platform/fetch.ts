@@ -1,19 +1,39 @@
-import { readBlob } from './pieces.js';
+import { PATIENCE, patiently } from './patience.js';
+import { Pieces, readBlob } from './pieces.js';
 
-/** A file over HTTP, or undefined where the server has none. */
+async function readBody(response: Response, alive: () => void): Promise<Uint8Array> {
+  const pieces = new Pieces();
+  const reader = response.body?.getReader();
+  for (;;) {
+    const result = await reader?.read();
+    if (!result || result.done) return readBlob(pieces.toBlob());
+    alive();
+    pieces.append(result.value);
+  }
+}
+
+/**
+ * A file over HTTP, or undefined where the server has none.
+ * @param options `seconds` without a byte after which it is given up.
+ */
 export async function fetchFile(
   url: string,
-  options: { fetch?: typeof fetch; signal?: AbortSignal } = {},
+  options: { fetch?: typeof fetch; signal?: AbortSignal; seconds?: number } = {},
 ): Promise<Uint8Array | undefined> {
-  const { fetch: request = fetch, signal } = options;
+  const { fetch: send = fetch, signal, seconds = PATIENCE } = options;
+  const get = async (signal: AbortSignal, alive: () => void) => {
+    try {
+      const response = await send(url, { signal });
+      alive();
+      if (response.status === 404 || response.status === 410) return undefined;
+      if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`.trim());
+      return await readBody(response, alive);
+    } catch (cause) {
+      throw signal.aborted ? signal.reason : cause;
+    }
+  };
   try {
-    const response = await request(url, signal ? { signal } : {});
-    if (response.status === 404 || response.status === 410) return undefined;
-    if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`.trim());
-    // In a page not arrayBuffer(), which joins all that came in one task.
-    return typeof document === 'object'
-      ? await readBlob(await response.blob())
-      : new Uint8Array(await response.arrayBuffer());
+    return await patiently(signal, seconds, get);
   } catch (cause) {
     signal?.throwIfAborted();
     const reason = (cause as Error).message;

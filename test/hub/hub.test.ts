@@ -1,5 +1,7 @@
 // The Hub's client against a local server that speaks its protocol.
 import { mkdir, readdir, readFile, readlink, truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import {
   DDIMPipeline,
@@ -329,6 +331,65 @@ describe('broken connections', () => {
       } finally {
         delete process.env.HF_HUB_DOWNLOAD_TIMEOUT;
       }
+    }));
+});
+
+describe('a URL that is not the Hub', () => {
+  const CHUNK = 100_000;
+  /** Serves three chunks, each after a pause in milliseconds; without a pause for it, it never comes. */
+  const withServer = async (pauses: readonly number[], body: (url: string) => Promise<void>) => {
+    const server = createServer(async (_, response) => {
+      for (const [i, milliseconds] of pauses.entries()) {
+        await new Promise((resolve) => setTimeout(resolve, milliseconds));
+        if (i === 0) response.writeHead(200, { 'content-length': 3 * CHUNK });
+        response.write(WEIGHTS.subarray(i * CHUNK, (i + 1) * CHUNK));
+      }
+      if (pauses.length === 3) response.end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    process.env.HF_HUB_DOWNLOAD_TIMEOUT = '0.4';
+    try {
+      await body(`http://127.0.0.1:${(server.address() as AddressInfo).port}/model`);
+    } finally {
+      delete process.env.HF_HUB_DOWNLOAD_TIMEOUT;
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  };
+
+  test.each([0, 1, 2])(
+    'a server that is silent after %i of 3 parts is given up after HF_HUB_DOWNLOAD_TIMEOUT',
+    (parts) =>
+      withServer(new Array(parts).fill(0), async (url) => {
+        const start = Date.now();
+        const { message } = await failure(async () => (await openFolder(url)).find('x'));
+        expect(message).toBe(
+          `${url}/x: could not be fetched (no answer for 0.4 s); check the address and the connection`,
+        );
+        expect(Date.now() - start).toBeGreaterThan(380);
+      }),
+  );
+
+  test('a slow one is not, however long it takes in all', () =>
+    withServer([200, 200, 200], async (url) => {
+      same(await (await openFolder(url)).find('x'), WEIGHTS);
+    }));
+
+  test('what comes while the thread is busy for longer counts', () =>
+    withServer([150, 0, 0], async (url) => {
+      const file = (await openFolder(url)).find('x');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const end = Date.now() + 600;
+      while (Date.now() < end);
+      same(await file, WEIGHTS);
+    }));
+
+  test('a signal still stops it, with its own reason', () =>
+    withServer([0], async (url) => {
+      const controller = new AbortController();
+      setTimeout(() => controller.abort(new Error('enough')), 100);
+      const { message } = await failure(async () => (await openFolder(url, { signal: controller.signal })).find('x'));
+      expect(message).toBe('enough');
     }));
 });
 
