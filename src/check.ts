@@ -23,6 +23,11 @@ function wrong(name: string, expected: string, value: unknown): string {
   return `${name}: expected ${expected}, got ${describe(value)}`;
 }
 
+/** @throws {Error} more bytes than the limit. */
+export function checkBytes(size: number, limit: number, label?: string): void {
+  if (size > limit) throw new Error(`${label ? `${label}: ` : ''}${size} bytes, over the limit of ${limit}`);
+}
+
 /** An integer in low..high. */
 export function checkInteger(name: string, value: unknown, low: number, high: number): number {
   const expected = high === Number.MAX_SAFE_INTEGER ? `an integer of at least ${low}` : `an integer in ${low}..${high}`;

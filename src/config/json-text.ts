@@ -1,3 +1,5 @@
+import { checkBytes } from '../check.js';
+
 // JSON from the network is looked over before it is parsed.
 
 /** Largest text: a configuration with 16,384 betas written out takes 0.4 MB, a header or index of 10,000 tensors 1 MB. */
@@ -52,7 +54,7 @@ function check(text: string): void {
  * @throws {Error} more than 4 MiB, no UTF-8, a string without an end, deep nesting, or a key that is there twice.
  */
 export function jsonText(bytes: Uint8Array): string {
-  if (bytes.length > MAX_JSON) throw new Error(`${bytes.length} bytes, over the limit of ${MAX_JSON}`);
+  checkBytes(bytes.length, MAX_JSON);
   const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   check(text);
   return text;

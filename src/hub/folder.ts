@@ -1,3 +1,5 @@
+import { MAX_JSON } from '../config/json-text.js';
+
 /**
  * The files of a model, wherever they lie: a directory, a URL, a repository of the Hub. Paths are relative and use '/'.
  */
@@ -8,7 +10,10 @@ export interface Folder {
   readonly absent?: string;
   /** How messages name a file in it. */
   label(path: string): string;
-  /** A file's bytes, or undefined where there is none. The caller must not write to them. */
+  /**
+   * A file's bytes, or undefined where there is none. The caller must not write to them.
+   * @throws {Error} JSON over its limit, before it is read if the place can tell.
+   */
   find(path: string): Promise<Uint8Array | undefined>;
   /** Whether there is such a file, without fetching it where the place can tell. */
   has(path: string): Promise<boolean>;
@@ -19,6 +24,9 @@ export interface Folder {
   /** Says which files will be read next: they are fetched side by side, and count in one total of the progress. */
   expect(paths: readonly string[]): Promise<void>;
 }
+
+/** Most bytes that a file of that name may have. */
+export const limitOf = (path: string): number => (path.endsWith('.json') ? MAX_JSON : Infinity);
 
 const refused = (path: string, why: string): Error =>
   new Error(`refused the path ${JSON.stringify(path.slice(0, 200))}, ${why}`);

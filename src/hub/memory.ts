@@ -1,7 +1,7 @@
-import { describe } from '../check.js';
+import { checkBytes, describe } from '../check.js';
 import { readBlob } from '../platform/pieces.js';
 import type { LazyFile } from '../platform/types.js';
-import { checkInside, type Folder } from './folder.js';
+import { checkInside, type Folder, limitOf } from './folder.js';
 
 /**
  * The files of a model in memory, by their paths below its folder: 'model_index.json', 'unet/config.json'. A Blob is read
@@ -40,7 +40,9 @@ export function openFiles(given: ModelFiles): Folder {
     find: async (path) => {
       const content = files.get(path);
       if (content === undefined || isBytes(content)) return content;
-      return content instanceof Blob ? readBlob(content) : new Uint8Array(await content.arrayBuffer());
+      if (!(content instanceof Blob)) return new Uint8Array(await content.arrayBuffer());
+      checkBytes(content.size, limitOf(path), path);
+      return readBlob(content);
     },
     has: async (path) => files.has(path),
     locate: async () => undefined,

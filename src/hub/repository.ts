@@ -1,8 +1,9 @@
 import { openStore, platform } from '#platform';
+import { checkBytes } from '../check.js';
 import type { Store } from '../platform/types.js';
 import { download } from './download.js';
 import { isOffline, tokenOf } from './environment.js';
-import { checkPath, type Folder } from './folder.js';
+import { checkPath, type Folder, limitOf } from './folder.js';
 import { fetchInfo, type RepositoryInfo } from './info.js';
 import type { DownloadProgress, RepositoryOptions } from './place.js';
 import { type Connection, Unreachable } from './request.js';
@@ -73,7 +74,7 @@ function offline(id: string, commit: string, store: Store, why: string): Folder 
     name: id,
     absent: `has not been downloaded before, and ${why}; ${ADVICE}`,
     label,
-    find: (path) => store.find(commit, checkPath(path)),
+    find: (path) => store.find(commit, checkPath(path), limitOf(path)),
     has: (path) => store.has(commit, checkPath(path)),
     locate: (path) => store.locate(commit, checkPath(path)),
     expect: async () => {},
@@ -97,6 +98,7 @@ function online(
   const fetchOne = async (path: string): Promise<void> => {
     const file = files.get(path);
     if (!file) return;
+    checkBytes(file.size, limitOf(path), label(path));
     if (!force && ((await store.has(commit, path)) || (await store.link(commit, path, file.hash)))) {
       totals.delete(path);
       return;
@@ -121,7 +123,7 @@ function online(
     has: async (path) => files.has(checkPath(path)),
     async find(path) {
       await ensure(checkPath(path));
-      return files.has(path) ? store.find(commit, path) : undefined;
+      return files.has(path) ? store.find(commit, path, limitOf(path)) : undefined;
     },
     async locate(path) {
       await ensure(checkPath(path));

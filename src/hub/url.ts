@@ -1,7 +1,7 @@
 import { fetchFile } from '../platform/fetch.js';
 import { timeoutOf } from './environment.js';
 import { join } from './files.js';
-import { checkPath, type Folder } from './folder.js';
+import { checkPath, type Folder, limitOf } from './folder.js';
 
 /** The files below a URL. Each is fetched once: whether it is there can only be told by fetching it. */
 export function openUrl(root: string, options: { fetch?: typeof fetch; signal?: AbortSignal } = {}): Folder {
@@ -11,7 +11,7 @@ export function openUrl(root: string, options: { fetch?: typeof fetch; signal?: 
   const fetched = new Map<string, Promise<Uint8Array | undefined>>();
   const find = (path: string) => {
     const url = place(path);
-    const running = fetched.get(url) ?? fetchFile(url, { ...options, seconds: timeoutOf() });
+    const running = fetched.get(url) ?? fetchFile(url, { ...options, limit: limitOf(path), seconds: timeoutOf() });
     fetched.set(url, running);
     running.catch(() => fetched.delete(url));
     return running;

@@ -1,7 +1,9 @@
+import { checkBytes } from '../check.js';
 import { PATIENCE, patiently } from './patience.js';
 import { Pieces, readBlob } from './pieces.js';
 
-async function readBody(response: Response, alive: () => void): Promise<Uint8Array> {
+async function readBody(response: Response, limit: number, alive: () => void): Promise<Uint8Array> {
+  checkBytes(Number(response.headers.get('content-length')), limit);
   const pieces = new Pieces();
   const reader = response.body?.getReader();
   for (;;) {
@@ -9,25 +11,26 @@ async function readBody(response: Response, alive: () => void): Promise<Uint8Arr
     if (!result || result.done) return readBlob(pieces.toBlob());
     alive();
     pieces.append(result.value);
+    checkBytes(pieces.size, limit);
   }
 }
 
 /**
  * A file over HTTP, or undefined where the server has none.
- * @param options `seconds` without a byte after which it is given up.
+ * @param options `seconds` without a byte after which it is given up; `limit`: most bytes that it may have.
  */
 export async function fetchFile(
   url: string,
-  options: { fetch?: typeof fetch; signal?: AbortSignal; seconds?: number } = {},
+  options: { fetch?: typeof fetch; signal?: AbortSignal; seconds?: number; limit?: number } = {},
 ): Promise<Uint8Array | undefined> {
-  const { fetch: send = fetch, signal, seconds = PATIENCE } = options;
+  const { fetch: send = fetch, signal, seconds = PATIENCE, limit = Infinity } = options;
   const get = async (signal: AbortSignal, alive: () => void) => {
     try {
       const response = await send(url, { signal });
       alive();
       if (response.status === 404 || response.status === 410) return undefined;
       if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`.trim());
-      return await readBody(response, alive);
+      return await readBody(response, limit, alive);
     } catch (cause) {
       throw signal.aborted ? signal.reason : cause;
     }

@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkBytes } from '../check.js';
 import type { OnnxRuntime, OnnxRuntimeAdvice } from './onnxruntime.js';
 import type { OpenStore, Platform, ProgressBarConfig, Tick } from './types.js';
 
@@ -54,8 +55,9 @@ export const platform: Platform = {
   // A page's module may run on a server first: what it configures is for the page.
   configure: () => {},
 
-  async readFile(path) {
+  async readFile(path, limit) {
     try {
+      checkBytes((await stat(path)).size, limit);
       return await readFile(path);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;

@@ -30,5 +30,7 @@ export async function patiently<T>(
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', stop);
+    // What was left unread is not sent any more.
+    controller.abort();
   }
 }

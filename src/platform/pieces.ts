@@ -11,8 +11,10 @@ export class Pieces {
   readonly #blobs: Blob[] = [];
   #chunks: Uint8Array<ArrayBuffer>[] = [];
   #inChunks = 0;
+  size = 0;
 
   append(bytes: Uint8Array): void {
+    this.size += bytes.length;
     this.#chunks.push(bytes as Uint8Array<ArrayBuffer>);
     this.#inChunks += bytes.length;
     if (this.#inChunks >= ENOUGH) this.#seal();

@@ -15,6 +15,7 @@ import {
 } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
+import { checkBytes } from '../check.js';
 import type { Part, Store } from './types.js';
 
 // The cache of Python's huggingface_hub, shared with it (https://huggingface.co/docs/huggingface_hub/guides/manage-cache):
@@ -180,8 +181,9 @@ export function openStore(id: string, cacheDir: string | undefined): Store {
       });
     },
 
-    async find(commit, path) {
+    async find(commit, path, limit) {
       try {
+        checkBytes((await stat(place(commit, path))).size, limit);
         return await readFile(place(commit, path));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;

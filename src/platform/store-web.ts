@@ -1,3 +1,4 @@
+import { checkBytes } from '../check.js';
 import { Pieces, readBlob } from './pieces.js';
 import type { Algorithm, DigestBlob, Part, Store } from './types.js';
 
@@ -55,8 +56,9 @@ export async function openStore(id: string, caching = true): Promise<Store> {
   const cache = caching ? await openCache() : undefined;
   const key = (...parts: string[]) => `${BASE}/${id}/${parts.map(encodeURIComponent).join('/')}`;
 
-  const get = async (url: string): Promise<Uint8Array | undefined> => {
+  const get = async (url: string, limit = Infinity): Promise<Uint8Array | undefined> => {
     const kept = memory.get(url) ?? (await (await cache?.match(url))?.blob());
+    if (kept) checkBytes(kept.size, limit);
     return kept && readBlob(kept);
   };
   const set = async (url: string, file: Blob): Promise<void> => {
@@ -78,9 +80,9 @@ export async function openStore(id: string, caching = true): Promise<Store> {
   return {
     readRef: (revision) => text(key('refs', revision)),
     writeRef: (revision, commit) => write(key('refs', revision), commit),
-    async find(commit, path) {
+    async find(commit, path, limit) {
       const hash = await hashOf(commit, path);
-      return hash === undefined ? undefined : get(key('blobs', hash));
+      return hash === undefined ? undefined : get(key('blobs', hash), limit);
     },
     async has(commit, path) {
       const hash = await hashOf(commit, path);

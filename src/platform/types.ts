@@ -37,7 +37,8 @@ export interface Store {
   /** The commit that a branch or tag meant when it was last looked up. */
   readRef(revision: string): Promise<string | undefined>;
   writeRef(revision: string, commit: string): Promise<void>;
-  find(commit: string, path: string): Promise<Uint8Array | undefined>;
+  /** @throws {Error} more bytes than the limit, which are not read. */
+  find(commit: string, path: string, limit: number): Promise<Uint8Array | undefined>;
   has(commit: string, path: string): Promise<boolean>;
   /** A file's place on disk; undefined where there are none. */
   locate(commit: string, path: string): Promise<string | undefined>;
@@ -69,8 +70,8 @@ export interface Platform {
   embeddedModel(): Promise<string | Record<string, Uint8Array | LazyFile>>;
   /** Takes what `configure` was given. Nothing of it concerns Node. */
   configure(settings: Settings): void;
-  /** A file's bytes, or undefined where there is none. */
-  readFile(path: string): Promise<Uint8Array | undefined>;
+  /** A file's bytes, or undefined where there is none. @throws {Error} more of them than the limit, which are not read. */
+  readFile(path: string, limit: number): Promise<Uint8Array | undefined>;
   isFile(path: string): Promise<boolean>;
   isDirectory(path: string): Promise<boolean>;
   /** A variable of the environment; an empty one counts as none. */

@@ -4,7 +4,7 @@ import type { Platform } from './types.js';
 
 /** What browsers and edge runtimes share: files come over HTTP, and there are no disk, environment and terminal. */
 export const webAndEdge = {
-  readFile: (path) => fetchFile(path),
+  readFile: (path, limit) => fetchFile(path, { limit }),
   isFile: async (path) => (await fetch(path, { method: 'HEAD' })).ok,
   isDirectory: async () => false,
   env: () => undefined,

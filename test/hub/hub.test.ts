@@ -393,6 +393,69 @@ describe('a URL that is not the Hub', () => {
     }));
 });
 
+describe('JSON over its limit of 4 MiB is not read', () => {
+  const SIZE = 5 * 2 ** 20;
+  const LIMIT = /: .*\b\d{7,} bytes, over the limit of 4194304\b/;
+  const PATH = 'unet/config.json';
+
+  test('of the Hub: nothing of it is asked for', () =>
+    withCache(async (open, cache) => {
+      const { files, ...rest } = repository();
+      hub.repositories.set(ID, { ...rest, files: { ...files, [PATH]: new Uint8Array(SIZE) } });
+      const folder = await open();
+      const { message } = await failure(() => folder.find(PATH));
+      expect(message).toBe(`${PATH} of owner/model: ${SIZE} bytes, over the limit of 4194304`);
+      expect(hub.requests.map(({ what }) => what)).toEqual(['list']);
+      // What is no JSON may be as large as it likes.
+      same(await folder.find(BIG), WEIGHTS);
+      const place = join(cache, 'models--owner--model/snapshots', COMMIT, PATH);
+      await writeFile(place, '');
+      await truncate(place, 2 ** 40);
+      const offline = await open({ localFilesOnly: true });
+      expect((await failure(() => offline.find(PATH))).message).toMatch(LIMIT);
+    }));
+
+  test('of a directory: a terabyte is refused at once', () =>
+    withDirectory(async (directory) => {
+      const place = join(directory, 'config.json');
+      await writeFile(place, '');
+      await truncate(place, 2 ** 40);
+      const { message } = await failure(async () => (await openFolder(directory)).find('config.json'));
+      expect(message).toBe(`${place}: cannot be read (${2 ** 40} bytes, over the limit of 4194304)`);
+    }));
+
+  test('in memory: a Blob is left as it is', async () => {
+    const blob = new Blob([new Uint8Array(SIZE)]);
+    blob.slice = () => {
+      throw new Error('it was read');
+    };
+    const folder = await openFolder({ [PATH]: blob });
+    expect((await failure(() => folder.find(PATH))).message).toBe(`${PATH}: ${SIZE} bytes, over the limit of 4194304`);
+  });
+
+  test.each([true, false])('below a URL, whose server tells the size: %p', async (tells) => {
+    let sent = 0;
+    const server = createServer((_, response) => {
+      if (tells) response.writeHead(200, { 'content-length': 2 ** 30 });
+      response.on('close', () => server.close());
+      const more = () => {
+        for (let free = true; free && !response.destroyed; sent += 65536) free = response.write(new Uint8Array(65536));
+      };
+      response.on('drain', more);
+      more();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const closed = new Promise((resolve) => server.on('close', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/model`;
+    const { message } = await failure(async () => (await openFolder(url)).has(PATH));
+    expect(message).toMatch(LIMIT);
+    expect(message).toMatch(/could not be fetched/);
+    // The connection is given up, with what lay in its buffers.
+    await closed;
+    expect(sent).toBeLessThan(2 ** 25);
+  });
+});
+
 test('a signal that aborts right after the call ends it at once', () =>
   withCache(async (open) => {
     const aborted = async (call: (signal: AbortSignal) => Promise<unknown>) => {
