@@ -28,9 +28,13 @@ import type { Part, Store } from './types.js';
 // it renames it first, which succeeds for one only, so that no two ever write to one file and none waits for another.
 
 const env = (name: string): string | undefined => process.env[name] || undefined;
-const expand = (path: string): string => path.replace(/^~(?=$|[/\\])/, env('HOME') ?? homedir());
+const expandUser = (path: string): string => path.replace(/^~(?=$|[/\\])/, env('HOME') ?? homedir());
+/** As Python's os.path.expandvars: $NAME and ${NAME}; what is not set stays as it is. */
+const expandVariables = (path: string): string =>
+  path.replace(/\$(?:(\w+)|\{([^}]*)\})/g, (all, plain, braced) => process.env[plain ?? braced] ?? all);
+const expand = (path: string): string => expandVariables(expandUser(path));
 
-/** $HF_HOME and what it defaults to (huggingface_hub/constants.py). */
+/** $HF_HOME and what it defaults to (huggingface_hub/constants.py; 0.25 expanded no variables, 2.4 does). */
 const home = (): string => expand(env('HF_HOME') ?? join(env('XDG_CACHE_HOME') ?? '~/.cache', 'huggingface'));
 const cache = (): string => expand(env('HF_HUB_CACHE') ?? env('HUGGINGFACE_HUB_CACHE') ?? join(home(), 'hub'));
 
@@ -164,7 +168,7 @@ async function put(blob: string, path: string): Promise<void> {
 }
 
 export function openStore(id: string, cacheDir: string | undefined): Store {
-  const root = join(cacheDir === undefined ? cache() : expand(cacheDir), `models--${id.replaceAll('/', '--')}`);
+  const root = join(cacheDir === undefined ? cache() : expandUser(cacheDir), `models--${id.replaceAll('/', '--')}`);
   const place = (commit: string, path: string) => join(root, 'snapshots', commit, path);
   const blobOf = (hash: string) => join(root, 'blobs', hash);
   return {

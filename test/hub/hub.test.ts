@@ -729,6 +729,12 @@ describe('environment', () => {
     ['XDG_CACHE_HOME', (d) => ({ XDG_CACHE_HOME: join(d, 'c') }), 'c/huggingface/hub'],
     ['HOME', (d) => ({ HOME: d }), '.cache/huggingface/hub'],
     ['~', (d) => ({ HOME: d, HF_HOME: '~/h' }), 'h/hub'],
+    ['~ in HF_HUB_CACHE', (d) => ({ HOME: d, HF_HUB_CACHE: '~/h' }), 'h'],
+    ['$NAME', (d) => ({ ROOT_1: d, HF_HOME: '$ROOT_1/h' }), 'h/hub'],
+    ['$NAME in braces', (d) => ({ ROOT_1: d, HF_HUB_CACHE: `\${ROOT_1}/h` }), 'h'],
+    ['two of them', (d) => ({ ROOT_1: d, LEAF: 'x', HF_HUB_CACHE: `$ROOT_1/\${LEAF}$LEAF` }), 'xx'],
+    ['what is not set stays', (d) => ({ HF_HOME: join(d, `$NOT_SET\${NOR_THIS}$`) }), `$NOT_SET\${NOR_THIS}$/hub`],
+    ['a value with a variable', (d) => ({ ROOT_1: join(d, '$LEAF'), LEAF: 'x', HF_HUB_CACHE: '$ROOT_1' }), '$LEAF'],
   ];
   test.each(places)('%s says where the cache is', (_, values, expected) =>
     withDirectory((directory) =>
@@ -744,6 +750,7 @@ describe('environment', () => {
     ['HUGGING_FACE_HUB_TOKEN', () => ({ HUGGING_FACE_HUB_TOKEN: 'hf_secret\n' })],
     ['HF_TOKEN_PATH', (d) => ({ HF_TOKEN_PATH: join(d, 'token') })],
     ['the token of HF_HOME', (d) => ({ HF_HOME: d })],
+    ['$NAME in HF_TOKEN_PATH', (d) => ({ ROOT_1: d, HF_TOKEN_PATH: '$ROOT_1/token' })],
   ];
   test.each(tokens)('%s is sent', (_, values) =>
     withDirectory((directory) =>
