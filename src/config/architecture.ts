@@ -72,6 +72,11 @@ const oneOf = <T extends string>(...choices: [T, ...T[]]): Field<T> => ({
   default: choices[0],
   check: (n, v) => checkOneOf(n, v, choices),
 });
+/** For null diffusers takes the first one too (`downsample_type or "conv"` in `get_down_block`). */
+const oneOfOrNull = <T extends string>(...choices: [T, ...T[]]): Field<T> => {
+  const field = oneOf(...choices);
+  return { ...field, check: (n, v) => field.check(n, v ?? field.default) };
+};
 const orNull = <T>(field: Field<T>, value: T | null = null): Field<T | null> => ({
   default: value,
   check: (n, v) => (v === null ? null : field.check(n, v)),
@@ -127,8 +132,8 @@ const FIELDS: { [K in keyof UNetArchitecture]: Field<UNetArchitecture[K]> } = {
   layersPerBlock: { default: 2, check: (n, v) => checkInteger(n, v, 1, MAX_LAYERS) },
   midBlockScaleFactor: { default: 1, check: (n, v) => checkNumber(n, v) },
   downsamplePadding: { default: 1, check: (n, v) => checkInteger(n, v, 0, 64) },
-  downsampleType: oneOf('conv', 'resnet'),
-  upsampleType: oneOf('conv', 'resnet'),
+  downsampleType: oneOfOrNull('conv', 'resnet'),
+  upsampleType: oneOfOrNull('conv', 'resnet'),
   dropout: { default: 0, check: (n, v) => checkNumber(n, v, 0, 1) },
   actFn: { default: 'silu', check: (n, v) => checkOneOf(n, checkString(n, v).toLowerCase(), ACTIVATIONS) },
   attentionHeadDim: orNull(count(8), 8),

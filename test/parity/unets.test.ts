@@ -9,6 +9,7 @@ import {
   expectedOutputs,
   inputs,
   loadCases,
+  type Run,
   relativeDifference,
   writeBinCheckpoint,
   writeCheckpoint,
@@ -57,6 +58,31 @@ test.each(cases.map((one): [string, Case] => [`${one.name}, ${one.kind}`, one]))
     await unet.dispose();
   }),
 );
+
+// For null diffusers 0.26.3 takes "conv", the default: fixtures/unets/samplers.py held that against 45 architectures. So the
+// outputs recorded with "conv" are those with null.
+const isConv = (value: unknown) => value === undefined || value === 'conv';
+const attends = (types: unknown, name: string) => (types as string[]).slice(0, -1).some((type) => type.endsWith(name));
+const sampled = cases.filter(
+  ({ config }) =>
+    [config.downsample_type, config.upsample_type].every(isConv) &&
+    attends(config.down_block_types, 'AttnDownBlock2D') &&
+    attends(config.up_block_types, 'AttnUpBlock2D'),
+);
+test('samplers of null are convolutions', async () => {
+  expect(sampled.length).toBeGreaterThanOrEqual(10);
+  for (const one of sampled) {
+    const config = { ...one.config, downsample_type: null, upsample_type: null };
+    await withDirectory(async (directory) => {
+      await writeCheckpoint(directory, { ...one, config }, drawWeights(one));
+      await using unet = await UNet2DModel.fromPretrained(directory);
+      const { sample, timestep, classLabels } = inputs(one, one.runs[0] as Run);
+      const output = await unet.forward(sample, timestep, classLabels === undefined ? {} : { classLabels });
+      const [expected] = await expectedOutputs(one);
+      expect(relativeDifference(output.sample.data, expected?.data as Float32Array)).toBeLessThanOrEqual(BOUND);
+    });
+  }
+});
 
 // Multiples of 2^(levels - 1), and no others, are what diffusers 0.26.3 takes: fixtures/unets/sizes.py held that against 60
 // architectures on 13 sizes each.
