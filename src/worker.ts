@@ -1,19 +1,10 @@
 // What a worker runs: one session, asked by src/unet/pool.ts, or a hash, asked by src/hub/digest.ts.
 import { onnxRuntime } from '#platform';
 import { serve } from '#serve';
-import type { Algorithm } from './platform/types.js';
-import type { Planning } from './unet/graph/plan.js';
-import type { Material } from './unet/model.js';
+import type { DigestRequest } from './platform/types.js';
 import { type OpenSession, openMaterial } from './unet/open-material.js';
-import type { Pass } from './unet/runner.js';
+import type { ModelRequest } from './unet/request.js';
 import { prepareSession } from './unet/session.js';
-
-/** What a worker is asked: to compile onnxruntime, to open a model, once, and to run it; or the hash of a file. */
-export type Request =
-  | { readonly prepare: true }
-  | { readonly open: Material; readonly planning: Planning | null }
-  | { readonly run: Pass }
-  | { readonly digest: Blob; readonly algorithm: Algorithm };
 
 let session: OpenSession | undefined;
 
@@ -21,7 +12,7 @@ serve({
   // What may be missing on a server is loaded before the worker counts as ready.
   start: onnxRuntime,
   async answer(message) {
-    const request = message as Request;
+    const request = message as ModelRequest | DigestRequest;
     if ('prepare' in request) {
       prepareSession('wasm');
       return { value: undefined, transfer: [] };

@@ -1,7 +1,6 @@
 import { workers } from '#workers';
 import { readBlob } from '../platform/pieces.js';
-import type { Algorithm } from '../platform/types.js';
-import type { Request } from '../worker.js';
+import type { Algorithm, DigestRequest } from '../platform/types.js';
 import { Thread } from '../workers/thread.js';
 
 /** Less is done here before a worker is up. */
@@ -10,7 +9,7 @@ const SMALL = 8 * 2 ** 20;
 async function inWorker(algorithm: Algorithm, digest: Blob): Promise<ArrayBuffer> {
   const thread = await Thread.start();
   try {
-    return await thread.ask({ digest, algorithm } satisfies Request, []);
+    return await thread.ask({ digest, algorithm } satisfies DigestRequest, []);
   } finally {
     await thread.end(new Error('workers: the hash is made'));
   }

@@ -12,6 +12,11 @@ export interface ProgressBarConfig {
 export type Tick = (done: number, finished?: boolean) => void;
 
 export type Algorithm = 'SHA-1' | 'SHA-256';
+/** What a worker is asked, to hash a file. */
+export interface DigestRequest {
+  readonly digest: Blob;
+  readonly algorithm: Algorithm;
+}
 export type DigestBlob = (algorithm: Algorithm, file: Blob) => Promise<ArrayBuffer>;
 
 /** A download under way: bytes from the first on, kept when it is broken off. */

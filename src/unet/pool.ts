@@ -1,10 +1,10 @@
 import { platform } from '#platform';
 import { PIECE } from '../platform/pieces.js';
-import type { Request } from '../worker.js';
 import { Thread } from '../workers/thread.js';
 import type { Planning } from './graph/plan.js';
 import type { Material } from './model.js';
 import type { About, OpenSession } from './open-material.js';
+import type { ModelRequest } from './request.js';
 import type { InputInfo, Pass, Runner, Value } from './runner.js';
 import { join, split } from './split.js';
 
@@ -14,7 +14,7 @@ export async function startThreads(count: number): Promise<Thread[]> {
   const threads = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = started.find((result) => result.status === 'rejected');
   // What fails here fails again, and is told, when a model is opened.
-  if (!failed) for (const thread of threads) thread.ask({ prepare: true } satisfies Request, []).catch(() => {});
+  if (!failed) for (const thread of threads) thread.ask({ prepare: true } satisfies ModelRequest, []).catch(() => {});
   if (!failed) return threads;
   await endAll(threads, failed.reason);
   throw failed.reason;
@@ -100,7 +100,7 @@ export class WorkerPool implements Runner {
     const parcels = await read().then((material) => pack(material, threads.length, owned));
     const [about] = await Promise.all(
       parcels.map(({ material, transfer }, i) => {
-        return (threads[i] as Thread).ask<About>({ open: material, planning } satisfies Request, transfer);
+        return (threads[i] as Thread).ask<About>({ open: material, planning } satisfies ModelRequest, transfer);
       }),
     );
     return { runner: new WorkerPool(threads, about as About), about: about as About };
@@ -111,7 +111,7 @@ export class WorkerPool implements Runner {
     const free = [...this.#threads].sort((a, b) => a.load - b.load);
     const values = parts.map((run, i) => {
       const buffers = Object.values(run.feeds).map(({ data }) => data.buffer as ArrayBuffer);
-      return (free[i] as Thread).ask<Value>({ run } satisfies Request, buffers, signal);
+      return (free[i] as Thread).ask<Value>({ run } satisfies ModelRequest, buffers, signal);
     });
     return join(await Promise.all(values));
   }
