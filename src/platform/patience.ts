@@ -3,12 +3,12 @@ export const PATIENCE = 10;
 
 /**
  * Runs a request with a signal that aborts with the caller's, or when `alive` has not been called for a time: told when bytes
- * arrive, the body calls it.
+ * arrive, the body calls it. After `stay` there is no time limit.
  */
 export async function patiently<T>(
   signal: AbortSignal | undefined,
   seconds: number,
-  body: (signal: AbortSignal, alive: () => void) => Promise<T>,
+  body: (signal: AbortSignal, alive: () => void, stay: () => void) => Promise<T>,
 ): Promise<T> {
   // One that has aborted tells nobody.
   signal?.throwIfAborted();
@@ -26,7 +26,7 @@ export async function patiently<T>(
   };
   alive();
   try {
-    return await body(controller.signal, alive);
+    return await body(controller.signal, alive, () => clearTimeout(timer));
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', stop);
