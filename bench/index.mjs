@@ -1,5 +1,5 @@
 // npm run bench: every subject in several processes, one after the other; tables on the screen and in RESULTS.md, pictures
-// in plots/. About 26 minutes. Set in the environment:
+// in plots/. About half an hour. Set in the environment:
 //
 //     PYTHON           a Python with torch, diffusers and onnx in place of `python`; without one its rows say so
 //     UNETS            models that export_unets.py wrote; if unset, it writes them to build/unets (2 GB), where there is torch
@@ -22,6 +22,7 @@ const PROCESSES = Number(process.env.BENCH_PROCESSES ?? 3);
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 30);
 /** Of what takes seconds. */
 const RUNS = Math.max(1, Math.round(ROUNDS / 10));
+const MANY = 2 * RUNS + 1;
 
 const hasRelaxedSimd = WebAssembly.validate(readFileSync(join(root, 'build/fused.wasm')));
 /** A Node that has relaxed SIMD; undefined without one. */
@@ -38,14 +39,21 @@ const SUBJECTS = [
   { name: 'pipeline' },
   { name: 'workers' },
   { name: 'forward', module: 'unet', kind: 'named', models: true },
-  { name: 'forward', module: 'unet', kind: 'drawn', models: true, rounds: 2 * RUNS + 1 },
+  { name: 'forward', module: 'unet', kind: 'drawn', models: true, rounds: MANY },
   { name: 'forward', module: 'unet', kind: 'large', models: true },
   { name: 'generation', kind: 'embedded', models: true },
   { name: 'generation', kind: 'batch', models: true },
   { name: 'generation', kind: 'cifar10-32', models: true, processes: Math.min(2, PROCESSES) },
   { name: 'generation', kind: 'celebahq-256', models: true, processes: Math.min(2, PROCESSES), rounds: 1 },
-  { name: 'growth', module: 'generation', kind: 'growth', models: true, processes: Math.min(2, PROCESSES) },
-  { name: 'startup', models: true, rounds: 1 },
+  {
+    name: 'growth',
+    module: 'generation',
+    kind: 'growth',
+    models: true,
+    processes: Math.min(2, PROCESSES),
+    rounds: MANY,
+  },
+  { name: 'startup', models: true, rounds: 1, processes: 2 * PROCESSES + 1 },
   { name: 'memory', models: true, rounds: 1 },
 ];
 const chosen = process.env.SUBJECTS?.split(',');
@@ -138,7 +146,7 @@ async function report() {
     try {
       groups.push(...collect(index, subject));
     } catch (error) {
-      // The others' twenty minutes are not lost.
+      // The others' half an hour is not lost.
       failed.push(`${subject.name} ${subject.kind ?? ''}`.trim());
       process.stderr.write(`${error.message}\n`);
       process.exitCode = 1;
@@ -162,8 +170,9 @@ async function report() {
     ...(failed.length > 0 ? [`- missing, for it failed: ${failed.join(', ')}`] : []),
     ...(RELAXED_NODE ? [] : ['- missing: noise by relaxed SIMD (set RELAXED_NODE to a Node of 22 or later)']),
     ...(groups.some(({ title }) => title.includes('Chromium')) || chosen ? [] : ['- missing: Chromium (set CHROMIUM)']),
-    `- ${PROCESSES} processes of ${ROUNDS} rounds each (${RUNS} where one takes longer, ${2 * RUNS + 1} for the drawn models; ` +
-      `2 processes for whole generations and growth), one thread unless said, ${CLOCK} time, contestants in turns within a round; ` +
+    `- ${PROCESSES} processes of ${ROUNDS} rounds each for noise and step, of ${RUNS} for what takes longer (drawn models and growth ` +
+      `${MANY}; starts, memory and 256 x 256 pictures 1); 2 processes for growth and for pictures with cifar10-32 and ` +
+      `celebahq-256, ${2 * PROCESSES + 1} for starts; one thread unless said, ${CLOCK} time, contestants in turns within a round; ` +
       `${Math.round((Date.now() - started) / 1000)} s in all`,
     '',
     'Times are medians over all rounds, ratios medians of the ratios within a round; the last column is the range of the',

@@ -13,6 +13,8 @@ async function open(how, { load, plainModel }) {
     const options = how.endsWith('workers: 0') ? { workers: 0 } : {};
     return async () => {
       const pipe = await DDIMPipeline.fromPretrained(undefined, options);
+      const workers = typeof document === 'object' && options.workers === undefined ? 1 : 0;
+      if (pipe.unet.workers !== workers) throw new Error(`${pipe.unet.workers} workers in place of ${workers}`);
       return () => pipe.generate({ generator: new Generator(0), numInferenceSteps: STEPS });
     };
   }

@@ -130,14 +130,18 @@ export function targets(groups) {
     }
     if (group.reference === 'single pictures') limit('one batch', 1, '<=');
     if (group.reference === '1 worker') limit('2 workers', 0.6, '<=');
-    if (group.subject === 'pipeline') limit('of it the pipeline', 0.01, '<=');
+    if (group.subject === 'pipeline') limit('of it all else', 0.01, '<=');
     if (group.subject === 'memory' && group.x === 'cifar10-32') limit('ddim-wasm', 1, '<=');
   }
   const passes = groups.filter(({ subject }) => subject === 'forward');
   const drawn = passes.filter(({ row }) => row.startsWith('drawn'));
   if (drawn.length > 0) {
-    const least = Math.min(...drawn.map((group) => compare(group, group.reference, 'ddim-wasm').ratio));
-    verdict(`Forward pass, ${drawn.length} drawn architectures: never below 1.00`, least.toFixed(2), least >= 1);
+    const least = Math.min(...drawn.map((group) => compare(group, group.reference, 'ddim-wasm').low));
+    verdict(
+      `Forward pass, ${drawn.length} drawn architectures, in any process: never below 1.00`,
+      least.toFixed(2),
+      least >= 1,
+    );
   }
   if (passes.length > 0) {
     const most = Math.max(...passes.map(({ differences }) => differences['ddim-wasm']));

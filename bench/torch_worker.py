@@ -18,8 +18,12 @@ def blas():
     """What multiplies matrices, which is most of what diffusers waits for."""
     if torch.backends.mkl.is_available():
         return "MKL"
-    with open("/proc/self/maps") as maps:
-        return "OpenBLAS" if "libopenblas" in maps.read() else "reference BLAS"
+    try:
+        with open("/proc/self/maps") as file:
+            maps = file.read()
+    except OSError:
+        return "BLAS unknown"
+    return "OpenBLAS" if "libopenblas" in maps else "reference BLAS" if "libblas" in maps else "BLAS unknown"
 
 
 versions = {"torch": f"{torch.__version__} ({blas()})"}

@@ -7,7 +7,6 @@ import { Generator, UNet2DModel } from '../dist/esm/index.js';
 import { median, seconds } from './harness.mjs';
 import { openPlain } from './plain.mjs';
 
-export const ORT_OPTIONS = { executionProviders: ['wasm'], graphOptimizationLevel: 'all', logSeverityLevel: 3 };
 /** Seconds of one round, at least. */
 const SLICE = 0.15;
 

@@ -87,7 +87,7 @@ export type Images<O extends OutputType> = O extends 'pil' ? RawImage[] : Tensor
 export interface PretrainedOptions extends HubOptions {
   /** Where the UNet runs. Default 'wasm'. */
   device?: Device;
-  /** Faster convolutions on the `wasm` device; see `UNetOptions`. Default true. */
+  /** Faster convolutions on the `wasm` and `cpu` devices; see `UNetOptions`. Default true. */
   winograd?: Winograd;
   /** Workers that the images of a batch are spread over; see `UNetOptions`. Default 1 in a web page, 0 elsewhere. */
   workers?: number;
@@ -311,7 +311,7 @@ export class DDIMPipeline {
       const prediction = (await unet.forward(sample, timestep, forward))?.sample;
       signal?.throwIfAborted();
       // Another generation may have set its own steps while this one waited.
-      scheduler.setTimesteps(numInferenceSteps);
+      if (scheduler.numInferenceSteps !== numInferenceSteps) scheduler.setTimesteps(numInferenceSteps);
       [latents] = scheduler.step(prediction, timestep, sample, {
         eta,
         useClippedModelOutput,

@@ -33,6 +33,18 @@ export function missing(folder: Folder, path: string, also = '', advice = MODEL_
   return new Error(`${folder.label(path)}: ${folder.absent ?? `no such file${also}; ${advice}`}`);
 }
 
+/** Most files fetched at once: a browser opens six connections to a host, and a request that waits for one counts as silent. */
+const SIDE_BY_SIDE = 4;
+
+/** Does a work for each path, a few at a time. */
+export async function sideBySide(paths: readonly string[], work: (path: string) => Promise<unknown>): Promise<void> {
+  const queue = paths.values();
+  const some = async () => {
+    for (const path of queue) await work(path);
+  };
+  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, some));
+}
+
 /** Writes a file whole or not at all, with its directories. */
 export async function writeFile(path: string, content: Uint8Array | string): Promise<void> {
   if (isUrl(path)) throw new RangeError(`directory: expected a place on disk, got ${path}`);

@@ -3,6 +3,7 @@ import { checkBytes } from '../check.js';
 import type { Store } from '../platform/types.js';
 import { download } from './download.js';
 import { isOffline, tokenOf } from './environment.js';
+import { sideBySide } from './files.js';
 import { checkPath, type Folder, limitOf } from './folder.js';
 import { fetchInfo, type RepositoryInfo } from './info.js';
 import type { DownloadProgress, RepositoryOptions } from './place.js';
@@ -11,9 +12,6 @@ import { type Connection, Unreachable } from './request.js';
 // A repository of the Hub as a folder: `snapshot_download` of huggingface_hub, file by file. The package @huggingface/hub
 // (2.17.5) does not do this: it names snapshots after a file's last commit, so that Python does not find them, and has
 // neither refs, resuming, hashes, progress nor an offline mode; it adds 288 kB.
-
-/** Files fetched side by side. */
-const SIDE_BY_SIDE = 4;
 
 const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision);
 
@@ -136,11 +134,7 @@ function online(
         const { size } = files.get(path) as { size: number };
         if (force || !(await store.has(commit, path))) totals.set(path, size);
       }
-      const queue = wanted.values();
-      const work = async () => {
-        for (const path of queue) await ensure(path);
-      };
-      await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
+      await sideBySide(wanted, ensure);
     },
   };
 }

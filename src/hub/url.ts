@@ -1,6 +1,6 @@
 import { fetchFile } from '../platform/fetch.js';
 import { timeoutOf } from './environment.js';
-import { join } from './files.js';
+import { join, sideBySide } from './files.js';
 import { checkPath, type Folder, limitOf } from './folder.js';
 
 /** The files below a URL. Each is fetched once: whether it is there can only be told by fetching it. */
@@ -23,8 +23,6 @@ export function openUrl(root: string, options: { fetch?: typeof fetch; signal?: 
     find: (path) => find(path).finally(() => fetched.delete(place(path))),
     has: async (path) => (await find(path)) !== undefined,
     locate: async () => undefined,
-    expect: async (paths) => {
-      await Promise.all(paths.map(find));
-    },
+    expect: (paths) => sideBySide(paths, find),
   };
 }

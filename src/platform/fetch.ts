@@ -1,18 +1,27 @@
 import { checkBytes } from '../check.js';
 import { PATIENCE, patiently } from './patience.js';
-import { Pieces, readBlob } from './pieces.js';
+import { readBlob } from './pieces.js';
 
 async function readBody(response: Response, limit: number, alive: () => void): Promise<Uint8Array> {
   checkBytes(Number(response.headers.get('content-length')), limit);
-  const pieces = new Pieces();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
   const reader = response.body?.getReader();
   for (;;) {
-    const result = await reader?.read();
-    if (!result || result.done) return readBlob(pieces.toBlob());
+    const { value } = (await reader?.read()) ?? {};
+    if (!value) break;
     alive();
-    pieces.append(result.value);
-    checkBytes(pieces.size, limit);
+    chunks.push(value);
+    size += value.length;
+    checkBytes(size, limit);
   }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
 }
 
 /**

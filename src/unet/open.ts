@@ -3,7 +3,7 @@ import { checkInteger } from '../check.js';
 import type { Thread } from '../workers/thread.js';
 import type { Device } from './device.js';
 import { type Inputs, identify } from './inputs.js';
-import { type Material, type ModelSource, readMaterial } from './model.js';
+import { type ModelSource, readMaterial } from './model.js';
 import { type OpenSession, openMaterial } from './open-material.js';
 import { startThreads, WorkerPool } from './pool.js';
 import { prepareSession } from './session.js';
@@ -57,11 +57,12 @@ async function threadsFor(workers: number | undefined): Promise<Thread[]> {
 export async function openModel(source: ModelSource, options: RunOptions): Promise<OpenModel> {
   const { device, winograd } = options;
   const planning = planningOf(winograd, device);
-  // While workers start; then nobody keeps it, for they build from it.
-  let reading: Promise<Material> | undefined = readMaterial(source);
-  reading.catch(() => {});
+  // It is read while workers start, unless that they do not would be an error: then nothing is fetched in vain.
+  let reading = options.workers === undefined ? readMaterial(source) : undefined;
+  reading?.catch(() => {});
+  // Then nobody keeps it: workers build from it.
   const read = () => {
-    const material = reading as Promise<Material>;
+    const material = reading ?? readMaterial(source);
     reading = undefined;
     return material;
   };

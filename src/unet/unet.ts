@@ -262,8 +262,8 @@ export class UNet2DModel {
   }
 
   /**
-   * Frees the session, or ends the workers; passes that they are at reject. A move that is under way is waited for. Calling it
-   * again does nothing.
+   * Frees the session, or ends the workers; passes that they are at reject. A move that is under way is waited for, with the
+   * passes on the device that it leaves. Calling it again does nothing.
    */
   async dispose(): Promise<void> {
     if (this.#disposed) return;
