@@ -239,7 +239,12 @@ test.each(broken)('a worker that cannot be started, since %s', async (_, prepare
     expect(first.warnings).toEqual([expect.stringMatching(/^workers: could not be started .*ddim-wasm-worker\.js/)]);
     const second = await draw(page, 'gray', {}, HOW);
     expect(second).toMatchObject({ workers: 0, hash, warnings: [] });
+    const fetched: string[] = [];
+    page.on('request', (request) => fetched.push(new URL(request.url()).pathname));
     const asked = await draw(page, 'gray', { workers: 1 }, HOW);
+    // Nothing of the model's own file, in vain.
+    expect(fetched).toContain('/gray/unet/config.json');
+    expect(fetched.filter((path) => /^\/gray\/unet\/(?!config\.json)/.test(path))).toEqual([]);
     expect(asked.error).toMatch(/^workers: could not be started .*ddim-wasm-worker\.js.*workers: 0/);
     await expectWorkers(page, 0);
   });

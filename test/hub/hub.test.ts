@@ -384,6 +384,26 @@ describe('a URL that is not the Hub', () => {
       same(await file, WEIGHTS);
     }));
 
+  test('parts are asked for four at a time: where one waits for a connection, the wait would count', async () => {
+    let [open, most, asked] = [0, 0, 0];
+    const server = createServer(async (_, response) => {
+      asked++;
+      most = Math.max(most, ++open);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      open--;
+      response.end('x');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const folder = await openFolder(`http://127.0.0.1:${(server.address() as AddressInfo).port}/model`);
+      await folder.expect(Array.from({ length: 12 }, (_, i) => `part-${i}`));
+      expect({ asked, most }).toEqual({ asked: 12, most: 4 });
+    } finally {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
   test('a signal still stops it, with its own reason', () =>
     withServer([0], async (url) => {
       const controller = new AbortController();
