@@ -204,7 +204,7 @@ function startup(groups) {
     title: 'From nothing to the first picture, 50 steps of the embedded model',
     colors,
     height: 72 + 40 * bars.length,
-    marginLeft: 210,
+    marginLeft: 235,
     x: { label: 'ms', grid: true },
     y: { domain: bars, label: null },
     marks: [Plot.barX(rows, { x: 'value', y: 'x', fill: ({ part }) => colors.get(kind(part)) })],
