@@ -94,6 +94,9 @@ export async function startTorch(threads = 1) {
       (task, ...args) =>
       (count) =>
         ask(count, task, ...args),
-    stop: () => python.stdin.end(),
+    stop() {
+      python.stdin.end();
+      return gone;
+    },
   };
 }

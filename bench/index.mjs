@@ -133,7 +133,8 @@ function versions(torch) {
 async function report() {
   const started = Date.now();
   const torch = await startTorch();
-  torch?.stop();
+  // Else it stays for as long as the subjects run: nothing is sent meanwhile.
+  await torch?.stop();
   findModels(torch);
   const models = existsSync(process.env.UNETS) && readdirSync(process.env.UNETS).length > 0;
   const load = os.loadavg()[0].toFixed(1);

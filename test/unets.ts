@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Generator, type Tensor } from 'ddim-wasm';
+import { Generator, type Tensor, type UNet2DModel } from 'ddim-wasm';
 import { readFloats, readJson } from './support.ts';
 
 /** Types of a file's tensors, as safetensors names them. */
@@ -89,7 +89,7 @@ export async function loadFullCases(): Promise<FullCase[]> {
 }
 
 /** The recorded outputs of a full-size run in float32 and in float64, as far as they are kept. */
-export async function expectedFull(run: FullRun): Promise<{ single: Float32Array; exact: Float32Array }> {
+async function expectedFull(run: FullRun): Promise<{ single: Float32Array; exact: Float32Array }> {
   full ??= readFloats('unets/full.bin');
   const values = await full;
   const size = run.exactOffset - run.offset;
@@ -102,7 +102,7 @@ export async function expectedFull(run: FullRun): Promise<{ single: Float32Array
 let full: Promise<Float32Array> | undefined;
 
 /** Of an output, what is kept of it in full.bin. */
-export function keptOf({ data, shape }: Tensor, kept: FullRun['kept']): Float32Array {
+function keptOf({ data, shape }: Tensor, kept: FullRun['kept']): Float32Array {
   if (kept === null) return Float32Array.from(data);
   const [height, width] = shape.slice(-2) as [number, number];
   const planes = data.length / (height * width);
@@ -115,6 +115,19 @@ export function keptOf({ data, shape }: Tensor, kept: FullRun['kept']): Float32A
   take(kept.corner, 1);
   take(Infinity, kept.stride);
   return Float32Array.from(values);
+}
+
+/** How far each run of a full-size model is from diffusers in float32 and in float64, of the largest output. */
+export async function* fullDifferences(
+  unet: UNet2DModel,
+  one: FullCase,
+): AsyncGenerator<{ timestep: number; differences: [single: number, exact: number] }> {
+  for (const run of one.runs) {
+    const { sample, timestep } = inputs(one, run);
+    const output = keptOf((await unet.forward(sample, timestep)).sample, run.kept);
+    const { single, exact } = await expectedFull(run);
+    yield { timestep, differences: [relativeDifference(output, single), relativeDifference(output, exact)] };
+  }
 }
 
 export async function loadRefused(): Promise<Refused[]> {

@@ -1,5 +1,5 @@
 import { checkBytes } from '../check.js';
-import { Pieces, readBlob } from './pieces.js';
+import { readBlob } from './pieces.js';
 import type { Algorithm, DigestBlob, Part, Store } from './types.js';
 
 // Downloads in the Cache API: one cache, keys that look like URLs of the Hub. Where there is none (edge runtimes, pages
@@ -19,29 +19,47 @@ async function openCache(): Promise<Cache | undefined> {
 const hex = (bytes: ArrayBuffer): string =>
   Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
+/** Bytes of chunks that become a Blob: a copy that no page notices. */
+const ENOUGH = 2 ** 20;
+
+/** Pieces that become Blobs as they are full, so that nothing is ever joined or copied as a whole in the page's thread. */
 class WebPart implements Part {
-  #pieces = new Pieces();
+  #pieces: Blob[] = [];
+  #chunks: Uint8Array<ArrayBuffer>[] = [];
+  #inChunks = 0;
   size = 0;
 
   constructor(readonly keep: (file: Blob) => Promise<void>) {}
 
   async append(bytes: Uint8Array): Promise<void> {
-    this.#pieces.append(bytes);
+    this.#chunks.push(bytes as Uint8Array<ArrayBuffer>);
+    this.#inChunks += bytes.length;
     this.size += bytes.length;
+    if (this.#inChunks >= ENOUGH) this.#seal();
+  }
+
+  #seal(): void {
+    this.#pieces.push(new Blob(this.#chunks));
+    this.#chunks = [];
+    this.#inChunks = 0;
   }
 
   async restart(): Promise<void> {
-    this.#pieces = new Pieces();
+    this.#pieces = [];
+    this.#chunks = [];
+    this.#inChunks = 0;
     this.size = 0;
   }
 
   async digest(algorithm: Algorithm, prefix: Uint8Array, digest: DigestBlob): Promise<string | undefined> {
     if (!globalThis.crypto?.subtle) return undefined;
-    return hex(await digest(algorithm, new Blob([prefix as Uint8Array<ArrayBuffer>, this.#pieces.toBlob()])));
+    this.#seal();
+    return hex(await digest(algorithm, new Blob([prefix as Uint8Array<ArrayBuffer>, ...this.#pieces])));
   }
 
   finish(): Promise<void> {
-    return this.keep(this.#pieces.toBlob());
+    this.#seal();
+    return this.keep(new Blob(this.#pieces));
   }
 
   close(): Promise<void> {

@@ -13,11 +13,13 @@ export async function startThreads(count: number): Promise<Thread[]> {
   const started = await Promise.allSettled(Array.from({ length: count }, () => Thread.start()));
   const threads = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = started.find((result) => result.status === 'rejected');
+  if (failed) {
+    await endAll(threads, failed.reason);
+    throw failed.reason;
+  }
   // What fails here fails again, and is told, when a model is opened.
-  if (!failed) for (const thread of threads) thread.ask({ prepare: true } satisfies ModelRequest, []).catch(() => {});
-  if (!failed) return threads;
-  await endAll(threads, failed.reason);
-  throw failed.reason;
+  for (const thread of threads) thread.ask({ prepare: true } satisfies ModelRequest, []).catch(() => {});
+  return threads;
 }
 
 async function endAll(threads: readonly Thread[], error: Error): Promise<void> {

@@ -17,9 +17,8 @@ import {
   relativeDifference,
   writeCheckpoint,
 } from '../unets.ts';
+import { run } from './run.ts';
 
-const installed = existsSync(new URL('../../node_modules/onnxruntime-node', import.meta.url));
-const run = installed || process.env.CI ? test : test.skip;
 const load = async () => (await import('onnxruntime-node')) as unknown as typeof Runtime;
 
 /** Relative to the largest output. */

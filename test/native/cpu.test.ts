@@ -1,21 +1,10 @@
 /** @jest-environment ./test/native/environment.mjs */
-// The native device, through the optional peer onnxruntime-node. Without it these tests are skipped, but never in CI.
-import { existsSync } from 'node:fs';
+// The native device, through the optional peer onnxruntime-node.
 import { DDIMPipeline, Generator, UNet2DModel } from 'ddim-wasm';
 import { withDirectory } from '../support.ts';
-import {
-  drawWeights,
-  expectedFull,
-  type FullCase,
-  inputs,
-  keptOf,
-  loadFullCases,
-  relativeDifference,
-  writeCheckpoint,
-} from '../unets.ts';
+import { drawWeights, type FullCase, fullDifferences, loadFullCases, writeCheckpoint } from '../unets.ts';
+import { run } from './run.ts';
 
-const installed = existsSync(new URL('../../node_modules/onnxruntime-node', import.meta.url));
-const run = installed || process.env.CI ? test : test.skip;
 const models = ['dummy', 'gray', 'half', 'external'];
 
 // The float16 fixture rounds each layer to 11 bits, and the two runtimes sum in different orders.
@@ -68,15 +57,11 @@ run('faster convolutions, which a large model gets here too, agree with diffuser
     ];
     expect(fast.plan?.tilings.size).toBeGreaterThan(10);
     expect(direct.plan?.tilings.size).toBe(0);
-    for (const run of one.runs) {
-      const { sample, timestep } = inputs(one, run);
-      const { single, exact } = await expectedFull(run);
-      for (const unet of [fast, direct]) {
-        const output = keptOf((await unet.forward(sample, timestep)).sample, run.kept);
-        for (const expected of [single, exact]) expect(relativeDifference(output, expected)).toBeLessThan(1e-5);
+    for (const unet of [fast, direct]) {
+      for await (const { differences } of fullDifferences(unet, one)) {
+        for (const difference of differences) expect(difference).toBeLessThan(1e-5);
       }
+      await unet.dispose();
     }
-    await fast.dispose();
-    await direct.dispose();
   }),
 );

@@ -1,13 +1,10 @@
 /** @jest-environment ./test/native/environment.mjs */
 // Moves between devices at the same time as others, and as the end: what was asked for last counts, and nothing is left behind.
-import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { jest } from '@jest/globals';
 import { Generator, UNet2DModel } from 'ddim-wasm';
 import { failure, fixture, maxDifference, sha256 } from '../support.ts';
-
-const installed = existsSync(new URL('../../node_modules/onnxruntime-node', import.meta.url));
-const run = installed || process.env.CI ? test : test.skip;
+import { run } from './run.ts';
 
 /** Every worker of this file, seen when it is first asked something. */
 const posted = jest.spyOn(Worker.prototype, 'postMessage');

@@ -2,17 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { UNet2DModel } from 'ddim-wasm';
 import { withDirectory } from '../support.ts';
-import {
-  digest,
-  drawWeights,
-  expectedFull,
-  type FullCase,
-  inputs,
-  keptOf,
-  loadFullCases,
-  relativeDifference,
-  writeCheckpoint,
-} from '../unets.ts';
+import { digest, drawWeights, type FullCase, fullDifferences, loadFullCases, writeCheckpoint } from '../unets.ts';
 
 /** Relative to the largest output; torch itself is 1e-6 away from float64. */
 const BOUND = 1e-5;
@@ -32,11 +22,7 @@ test.each(cases.map((one): [string, FullCase] => [one.name, one]))('%s', (_, one
     const unet = await UNet2DModel.fromPretrained(directory);
     await rm(directory, { recursive: true });
     expect(unet.numParameters).toBe(one.parameters);
-    for (const run of one.runs) {
-      const { sample, timestep } = inputs(one, run);
-      const output = keptOf((await unet.forward(sample, timestep)).sample, run.kept);
-      const { single, exact } = await expectedFull(run);
-      const differences = [single, exact].map((expected) => relativeDifference(output, expected));
+    for await (const { timestep, differences } of fullDifferences(unet, one)) {
       process.stderr.write(
         `${one.name}, t = ${timestep}: ${differences.map((d) => d.toExponential(1)).join(' from float32, ')} from float64\n`,
       );
